@@ -1,0 +1,65 @@
+/** PUBACK, PUBREC, PUBREL, PUBCOMP from a client (sections 3.4 to 3.7, 4.3). */
+import type { Connection } from '../connection/connection.ts'
+import type { RuleName } from '../lint/rules.ts'
+import type { AcknowledgementPacket } from '../wire/packet.ts'
+import type { InFlightDelivery } from './in-flight.ts'
+
+/** Handles an acknowledgement. One for an id that is not in flight is reported, and answered where there is an answer. */
+export function handleAcknowledgement(packet: AcknowledgementPacket, connection: Connection, raw: Buffer): void {
+  const { session } = connection
+  if (session === undefined) return
+  const id = packet.messageId
+  if (packet.cmd === 'pubrel') {
+    const known = session.received.delete(id)
+    if (!known) unknown(packet, connection, raw)
+    // [MQTT-4.3.3-11]; an unknown id is answered as well, else the client would repeat PUBREL for ever.
+    connection.sendPacket(
+      connection.version === 5 ? { cmd: 'pubcomp', messageId: id, reasonCode: known ? 0 : unknownCode(connection) } : { cmd: 'pubcomp', messageId: id },
+      { kind: 'reply', packet },
+    )
+    return
+  }
+  const entry = session.inFlight.get(id)
+  if (entry === undefined) {
+    unknown(packet, connection, raw)
+    if (packet.cmd === 'pubrec')
+      connection.sendPacket(connection.version === 5 ? { cmd: 'pubrel', messageId: id, reasonCode: 0x92 } : { cmd: 'pubrel', messageId: id }, {
+        kind: 'reply',
+        packet,
+      })
+    return
+  }
+  if (!fits(entry, packet)) {
+    connection.violate('ack-wrong-type', { packet, raw, offset: 0, detail: `${packet.cmd.toUpperCase()} ${id}, awaited is ${entry.awaits.toUpperCase()}` })
+    return
+  }
+  if (packet.cmd === 'pubrec') {
+    // PUBREC with an error ends the exchange; the id is free again (MQTT 5, section 4.3.3).
+    if (connection.version === 5 && (packet.reasonCode ?? 0) >= 0x80) {
+      session.acknowledged(id)
+      return
+    }
+    entry.awaits = 'pubcomp'
+    connection.sendPacket(connection.version === 5 ? { cmd: 'pubrel', messageId: id, reasonCode: 0 } : { cmd: 'pubrel', messageId: id }, {
+      kind: 'reply',
+      packet,
+    })
+    return
+  }
+  session.acknowledged(id)
+}
+
+/** A second PUBREC is answered with a second PUBREL: the first may have been lost with a connection. */
+function fits(entry: InFlightDelivery, packet: AcknowledgementPacket): boolean {
+  return entry.awaits === packet.cmd || (entry.awaits === 'pubcomp' && packet.cmd === 'pubrec')
+}
+
+function unknown(packet: AcknowledgementPacket, connection: Connection, raw: Buffer): void {
+  const rule: RuleName = 'ack-unknown-packet-id'
+  connection.violate(rule, { packet, raw, offset: 2, detail: `${packet.cmd.toUpperCase()} ${packet.messageId}` })
+}
+
+/** What PUBCOMP says of an unknown id. */
+function unknownCode(_connection: Connection): number {
+  return 0x92
+}

@@ -1,0 +1,37 @@
+/** AUTH from a client, outside of an exchange that CONNECT began: re-authentication (section 4.12.1). */
+import { andThen, type Soon, soon } from '../call-hook.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { AuthPacket } from '../wire/packet.ts'
+import { authorize, type Decision } from './authorize.ts'
+import type { Broker } from './broker.ts'
+
+/** Handles an AUTH that nobody waits for. */
+export function handleAuth(broker: Broker, packet: AuthPacket, connection: Connection, raw: Buffer): Soon<void> {
+  const method = connection.connect?.properties?.authenticationMethod
+  if (method === undefined) {
+    connection.violate('auth-without-method', { packet, raw }) // [MQTT-4.12.0-7]
+    return undefined
+  }
+  const given = packet.properties?.authenticationMethod
+  if (given !== method) {
+    connection.violate(given === undefined ? 'auth-method-missing' : 'auth-method-mismatch', { packet, raw }) // [MQTT-4.12.1-1]
+    return undefined
+  }
+  if (packet.reasonCode !== 0x19) {
+    connection.violate('auth-unexpected', { packet, raw })
+    return undefined
+  }
+  return andThen(
+    soon<Decision>((then) => authorize(broker.run.hooks, { kind: 'reauth', packet }, connection, { reasonCode: 0x8c }, then)),
+    (decision) => {
+      if (connection.closed) return
+      if (decision.reasonCode >= 0x80 || decision.action === 'close')
+        connection.disconnect(decision.reasonCode, 're-authentication was refused') // [MQTT-4.12.1-2]
+      else if (decision.action !== 'drop')
+        connection.sendPacket(
+          { cmd: 'auth', reasonCode: 0, properties: { authenticationMethod: method, ...decision.properties } },
+          { kind: 'exchange', packet },
+        )
+    },
+  )
+}

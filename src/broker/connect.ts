@@ -1,0 +1,147 @@
+/** CONNECT: who is it, may it, which session, CONNACK (section 3.1.4). */
+import { andThen, type Soon, soon } from '../call-hook.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { ConnackPacket, ConnectPacket, Properties } from '../wire/packet.ts'
+import { returnCodeOf } from '../wire/reason-codes.ts'
+import { allowed, authorize, type Decision } from './authorize.ts'
+import type { Broker } from './broker.ts'
+import type { SessionLimits, SessionPlan } from './session-plan.ts'
+
+const never = 0xffff_ffff
+
+/** Handles a CONNECT from its checks to the messages that waited for the client. */
+export function handleConnect(broker: Broker, packet: ConnectPacket, connection: Connection): Soon<void> {
+  const { settings, hooks } = broker.run
+  const { will } = packet
+  if (packet.clientId === '' && connection.version === 3) {
+    connection.violate('connect-client-id-empty', { packet, offset: 0 })
+    return undefined
+  }
+  if (packet.clientId === '' && !packet.clean && connection.version === 4) {
+    connection.violate('connect-empty-client-id-persistent', { packet, offset: 0 }) // [MQTT-3.1.3-8] in 3.1.1
+    return undefined
+  }
+  if (will !== undefined && will.qos > settings.maximumQos) {
+    connection.violate('connect-will-qos-unsupported', { packet, detail: `QoS ${will.qos}` }) // [MQTT-3.2.2-12]
+    return undefined
+  }
+  if (will?.retain === true && !settings.retainAvailable) {
+    connection.violate('connect-will-retain-unsupported', { packet }) // [MQTT-3.2.2-13]
+    return undefined
+  }
+  // Without a plugin that knows the method, none is known [MQTT-4.12.0-1].
+  const initial: Decision = packet.properties?.authenticationMethod === undefined ? allowed : { reasonCode: 0x8c }
+  return andThen(
+    soon<Decision>((then) => authorize(hooks, { kind: 'connect', packet }, connection, initial, then)),
+    (decision) => {
+      if (connection.closed) return undefined
+      if (decision.reasonCode >= 0x80 || decision.action === 'drop' || decision.action === 'close') {
+        refuse(connection, decision)
+        return undefined
+      }
+      return takeOver(broker, packet, connection, decision)
+    },
+  )
+}
+
+function refuse(connection: Connection, decision: Decision): void {
+  if (decision.action === 'drop') return
+  if (decision.action !== 'close')
+    connection.sendPacket(connack(connection, decision.reasonCode, false, decision.properties), {
+      kind: 'reply',
+      ...(connection.connect && { packet: connection.connect }),
+    })
+  connection.close('fin', { reason: 'CONNECT was refused', reasonCode: decision.reasonCode }) // [MQTT-3.2.2-5]
+}
+
+function connack(connection: Connection, code: number, sessionPresent: boolean, properties: Properties | undefined): ConnackPacket {
+  if (connection.version !== 5) return { cmd: 'connack', sessionPresent: connection.version === 4 && sessionPresent, returnCode: returnCodeOf(code) }
+  return properties === undefined || Object.keys(properties).length === 0
+    ? { cmd: 'connack', sessionPresent, reasonCode: code }
+    : { cmd: 'connack', sessionPresent, reasonCode: code, properties }
+}
+
+/** A client id that is connected already is taken over, unless the `authorize` hook decides otherwise [MQTT-3.1.4-3]. */
+function takeOver(broker: Broker, packet: ConnectPacket, connection: Connection, decision: Decision): Soon<void> {
+  const { hooks } = broker.run
+  const clientId = packet.clientId !== '' ? packet.clientId : (decision.assignedClientId ?? broker.makeClientId())
+  connection.clientId = clientId
+  const existing = broker.sessions.get(clientId)?.connection
+  if (existing === undefined || existing === connection) return open(broker, packet, connection, decision, clientId)
+  return andThen(
+    soon<Decision>((then) => authorize(hooks, { kind: 'takeover', packet, existing }, connection, allowed, then)),
+    (takeover) => {
+      if (connection.closed) return undefined
+      if (takeover.reasonCode >= 0x80) {
+        refuse(connection, takeover)
+        return undefined
+      }
+      if (takeover.action === 'keep-both') broker.sessions.get(clientId)?.detach()
+      else existing.disconnect(0x8e, 'another connection took the session over')
+      return open(broker, packet, connection, decision, clientId)
+    },
+  )
+}
+
+function open(broker: Broker, packet: ConnectPacket, connection: Connection, decision: Decision, clientId: string): void {
+  const { settings, hooks } = broker.run
+  const stored = broker.sessions.get(clientId)
+  const resume = stored !== undefined && !packet.clean
+  let plan: SessionPlan = { resume, sessionPresent: resume, expiryMs: expiryOf(packet, connection), limits: limitsOf(packet, connection) }
+  if (hooks.session.isUsed()) plan = hooks.session.call(Object.freeze(plan), packet, connection)
+
+  broker.wills.cancel(clientId)
+  const session = plan.resume && stored !== undefined ? stored : broker.sessions.create(clientId)
+  session.expiryMs = plan.expiryMs
+  session.keepAlive = connection.version === 5 ? (decision.properties?.serverKeepAlive ?? settings.serverKeepAlive ?? packet.keepalive) : packet.keepalive
+  session.attach(connection, plan.limits)
+  connection.accepted(session, session.keepAlive)
+  connection.sendPacket(connack(connection, decision.reasonCode, plan.sessionPresent, announced(broker, packet, connection, decision, clientId, plan)), {
+    kind: 'reply',
+    packet,
+  })
+  if (plan.resume && stored !== undefined) session.resend()
+}
+
+/** What CONNACK says about the server: only what differs from the protocol's defaults (section 3.2.2.3). */
+function announced(
+  broker: Broker,
+  packet: ConnectPacket,
+  connection: Connection,
+  decision: Decision,
+  clientId: string,
+  plan: SessionPlan,
+): Properties | undefined {
+  if (connection.version !== 5) return undefined
+  const { settings } = broker.run
+  const properties: Properties = {}
+  if (packet.clientId === '') properties.assignedClientIdentifier = clientId // [MQTT-3.2.2-16]
+  const askedMs = expiryOf(packet, connection)
+  if (plan.expiryMs !== askedMs) properties.sessionExpiryInterval = plan.expiryMs === Number.POSITIVE_INFINITY ? never : Math.ceil(plan.expiryMs / 1000)
+  if (settings.receiveMaximum < 65_535) properties.receiveMaximum = settings.receiveMaximum
+  if (settings.maximumQos < 2) properties.maximumQoS = settings.maximumQos
+  if (!settings.retainAvailable) properties.retainAvailable = false
+  if (settings.maximumPacketSize < 268_435_460) properties.maximumPacketSize = settings.maximumPacketSize
+  if (settings.topicAliasMaximum > 0) properties.topicAliasMaximum = settings.topicAliasMaximum
+  if (!settings.wildcardSubscriptionAvailable) properties.wildcardSubscriptionAvailable = false
+  if (!settings.subscriptionIdentifiersAvailable) properties.subscriptionIdentifiersAvailable = false
+  if (!settings.sharedSubscriptionAvailable) properties.sharedSubscriptionAvailable = false
+  if (settings.serverKeepAlive !== undefined) properties.serverKeepAlive = settings.serverKeepAlive // [MQTT-3.2.2-21]
+  return { ...properties, ...decision.properties }
+}
+
+/** How long the session lives after the connection, in milliseconds. MQTT 3 knows only "not" and "for ever". */
+export function expiryOf(packet: ConnectPacket, connection: Connection): number {
+  if (connection.version !== 5) return packet.clean ? 0 : Number.POSITIVE_INFINITY
+  const seconds = packet.properties?.sessionExpiryInterval ?? 0
+  return seconds === never ? Number.POSITIVE_INFINITY : seconds * 1000
+}
+
+function limitsOf(packet: ConnectPacket, connection: Connection): SessionLimits {
+  const asked = connection.version === 5 ? packet.properties : undefined
+  return {
+    receiveMaximum: asked?.receiveMaximum ?? 65_535,
+    maximumPacketSize: asked?.maximumPacketSize ?? Number.POSITIVE_INFINITY,
+    topicAliasMaximum: asked?.topicAliasMaximum ?? 0,
+  }
+}

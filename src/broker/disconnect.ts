@@ -1,0 +1,19 @@
+/** DISCONNECT from a client (section 3.14). */
+import type { Connection } from '../connection/connection.ts'
+import type { DisconnectPacket } from '../wire/packet.ts'
+
+const never = 0xffff_ffff
+
+/** Handles a goodbye: the will is dropped, unless the client asks for it with 0x04; the session expiry may be changed. */
+export function handleDisconnect(packet: DisconnectPacket, connection: Connection, raw: Buffer): void {
+  const { session } = connection
+  const seconds = packet.properties?.sessionExpiryInterval
+  if (seconds !== undefined && session !== undefined) {
+    if ((connection.connect?.properties?.sessionExpiryInterval ?? 0) === 0 && seconds > 0) {
+      connection.violate('disconnect-session-expiry-raised', { packet, raw })
+      return
+    }
+    session.expiryMs = seconds === never ? Number.POSITIVE_INFINITY : seconds * 1000
+  }
+  connection.clientDisconnected(packet.reasonCode) // [MQTT-3.14.4-3]: disconnected() looks at the reason code
+}

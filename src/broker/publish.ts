@@ -1,0 +1,106 @@
+/** PUBLISH from a client, at each QoS (section 3.3). */
+import { andThen, type Soon, soon } from '../call-hook.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { AcknowledgementPacket, PublishPacket } from '../wire/packet.ts'
+import { decodeUtf8 } from '../wire/strings.ts'
+import { allowed, authorize, type Decision } from './authorize.ts'
+import type { Broker } from './broker.ts'
+
+/** Handles a PUBLISH: checks, authorization, routing, acknowledgement. */
+export function handlePublish(broker: Broker, packet: PublishPacket, connection: Connection, raw: Buffer): Soon<void> {
+  const { session } = connection
+  if (session === undefined || !isAllowed(broker, packet, connection, raw)) return undefined
+  if (connection.version === 5 && !resolveAlias(broker, packet, connection, raw)) return undefined
+  const { messageId } = packet
+  if (packet.qos === 2 && messageId !== undefined) {
+    if (session.received.has(messageId)) {
+      // The message is there already; only its acknowledgement is repeated [MQTT-4.3.3-10].
+      if (!packet.dup && connection.version === 5) return answer(connection, packet, 0x91)
+      return answer(connection, packet, 0)
+    }
+    // QoS 1 is acknowledged as soon as it is read, so only QoS 2 can add up [MQTT-3.3.4-7].
+    if (session.received.size >= broker.run.settings.receiveMaximum && connection.version === 5) {
+      connection.violate('receive-maximum-exceeded', {
+        packet,
+        raw,
+        offset: 0,
+        detail: `${session.received.size + 1} of ${broker.run.settings.receiveMaximum}`,
+      })
+      return undefined
+    }
+  }
+  if (!broker.run.hooks.authorize.isUsed()) return commit(broker, packet, connection, allowed)
+  return andThen(
+    soon<Decision>((then) => authorize(broker.run.hooks, { kind: 'publish', packet, topic: packet.topic }, connection, allowed, then)),
+    (decision) => {
+      if (!connection.closed) commit(broker, packet, connection, decision)
+    },
+  )
+}
+
+function isAllowed(broker: Broker, packet: PublishPacket, connection: Connection, raw: Buffer): boolean {
+  const { settings } = broker.run
+  if (packet.qos > settings.maximumQos) connection.violate('publish-qos-above-maximum', { packet, raw, offset: 0, detail: `QoS ${packet.qos}` })
+  else if (packet.retain && !settings.retainAvailable) connection.violate('publish-retain-unavailable', { packet, raw, offset: 0 })
+  else return true
+  return false
+}
+
+/** Puts the topic in place of its alias; aliases live as long as the connection [MQTT-3.3.2-7]. */
+function resolveAlias(broker: Broker, packet: PublishPacket, connection: Connection, raw: Buffer): boolean {
+  const alias = packet.properties?.topicAlias
+  if (alias === undefined) return true
+  if (alias > broker.run.settings.topicAliasMaximum) {
+    connection.violate('topic-alias-above-maximum', { packet, raw, detail: `${alias} of ${broker.run.settings.topicAliasMaximum}` }) // [MQTT-3.3.2-9]
+    return false
+  }
+  const aliases = connection.state(makeAliases)
+  if (packet.topic !== '') {
+    aliases.set(alias, packet.topic)
+    return true
+  }
+  const topic = aliases.get(alias)
+  if (topic === undefined) {
+    connection.violate('topic-alias-unmapped', { packet, raw, detail: `alias ${alias}` })
+    return false
+  }
+  packet.topic = topic
+  return true
+}
+
+const makeAliases = () => new Map<number, string>()
+
+function commit(broker: Broker, packet: PublishPacket, connection: Connection, decision: Decision): void {
+  const { session } = connection
+  if (session === undefined) return
+  const { reasonCode, action = 'answer' } = decision
+  if (action === 'close') {
+    connection.disconnect(reasonCode >= 0x80 ? reasonCode : 0x87, 'PUBLISH was refused')
+    return
+  }
+  const refused = reasonCode >= 0x80
+  if (packet.qos === 2 && packet.messageId !== undefined && !(refused && connection.version === 5)) session.received.add(packet.messageId)
+  let subscribers = 0
+  if (!refused && action === 'answer') {
+    if (packet.properties?.payloadFormatIndicator === true && connection.version === 5 && broker.checksPayloads && decodeUtf8(packet.payload) === undefined) {
+      session.received.delete(packet.messageId ?? 0)
+      connection.violate('payload-format-mismatch', { packet, reasonCode: 0x99 })
+      return
+    }
+    subscribers = broker.publish(packet, connection)
+  }
+  if (action === 'drop' || packet.qos === 0) return
+  answer(connection, packet, refused ? (action === 'accept' ? 0 : reasonCode) : subscribers === 0 && action === 'answer' ? 0x10 : 0, decision)
+}
+
+/** PUBACK or PUBREC. In MQTT 3 there is no way to say no, so a refused message is acknowledged like any other. */
+function answer(connection: Connection, packet: PublishPacket, code: number, decision?: Decision): void {
+  if (packet.messageId === undefined) return
+  const reply: AcknowledgementPacket = { cmd: packet.qos === 1 ? 'puback' : 'pubrec', messageId: packet.messageId }
+  if (connection.version === 5) {
+    // In PUBREC the cases agree on 0x00 where nobody subscribes; PUBACK says 0x10.
+    reply.reasonCode = packet.qos === 2 && code === 0x10 ? 0 : code
+    if (decision?.properties !== undefined) reply.properties = decision.properties
+  }
+  connection.sendPacket(reply, { kind: 'reply', packet })
+}

@@ -1,0 +1,165 @@
+/** From a message to the sessions that get a copy. */
+import type { Run } from '../run.ts'
+import type { QoS } from '../wire/packet.ts'
+import { hasWildcard, sharePrefix } from '../wire/topic-syntax.ts'
+import type { Delivery, Message } from './message.ts'
+import type { Session, Subscription } from './session.ts'
+import { TopicTree } from './topic-tree.ts'
+
+/** The subscribers of one filter: alone, or in groups of which each message goes to one member. */
+interface Subscribers {
+  readonly own: Map<Session, Subscription>
+  shared: Map<string, ShareGroup> | undefined
+}
+
+interface ShareGroup {
+  readonly members: Map<Session, Subscription>
+  turn: number
+}
+
+/** Takes $share/{name}/ off a filter. */
+export function splitShared(filter: string): { share: string | undefined; topicFilter: string } {
+  if (!filter.startsWith(sharePrefix)) return { share: undefined, topicFilter: filter }
+  const slash = filter.indexOf('/', sharePrefix.length)
+  return { share: filter.slice(sharePrefix.length, slash), topicFilter: filter.slice(slash + 1) }
+}
+
+function lower(published: QoS, granted: QoS): QoS {
+  return published < granted ? published : granted
+}
+
+const noIdentifiers: readonly number[] = Object.freeze([])
+
+/** Every subscription of every session. */
+export class Router {
+  readonly #run: Run
+  /** Filters without wildcards, by topic: found in one look. */
+  readonly #exact = new Map<string, Subscribers>()
+  readonly #wildcards = new TopicTree<Subscribers>()
+
+  constructor(run: Run) {
+    this.#run = run
+  }
+
+  /** Adds a subscription, or replaces the one with the same filter [MQTT-3.8.4-3]. */
+  add(subscription: Subscription): void {
+    const { session, filter } = subscription
+    session.subscriptions.set(filter, subscription)
+    const { share, topicFilter } = splitShared(filter)
+    const wild = hasWildcard(topicFilter)
+    let subscribers = wild ? this.#wildcards.get(topicFilter) : this.#exact.get(topicFilter)
+    if (subscribers === undefined) {
+      subscribers = { own: new Map(), shared: undefined }
+      if (wild) this.#wildcards.set(topicFilter, subscribers)
+      else this.#exact.set(topicFilter, subscribers)
+    }
+    if (share === undefined) {
+      subscribers.own.set(session, subscription)
+      return
+    }
+    subscribers.shared ??= new Map()
+    const group = subscribers.shared.get(share) ?? { members: new Map(), turn: 0 }
+    subscribers.shared.set(share, group)
+    group.members.set(session, subscription)
+  }
+
+  /** Removes a subscription; false where there was none. */
+  remove(session: Session, filter: string): boolean {
+    if (!session.subscriptions.delete(filter)) return false
+    const { share, topicFilter } = splitShared(filter)
+    const wild = hasWildcard(topicFilter)
+    const subscribers = wild ? this.#wildcards.get(topicFilter) : this.#exact.get(topicFilter)
+    if (subscribers === undefined) return true
+    if (share === undefined) subscribers.own.delete(session)
+    else {
+      const group = subscribers.shared?.get(share)
+      group?.members.delete(session)
+      if (group?.members.size === 0) subscribers.shared?.delete(share)
+    }
+    if (subscribers.own.size === 0 && (subscribers.shared?.size ?? 0) === 0) {
+      if (wild) this.#wildcards.delete(topicFilter)
+      else this.#exact.delete(topicFilter)
+    }
+    return true
+  }
+
+  /** Removes every subscription of a session that ends. */
+  removeAll(session: Session): void {
+    for (const filter of [...session.subscriptions.keys()]) this.remove(session, filter)
+  }
+
+  /** Sends a message to everybody who subscribed to its topic. Returns how many sessions that were. */
+  route(message: Message): number {
+    let deliveries: readonly Delivery[] = this.#deliveries(message)
+    if (this.#run.hooks.route.isUsed()) deliveries = this.#run.hooks.route.call(Object.freeze(deliveries), message)
+    for (const delivery of deliveries) delivery.session.deliver(delivery)
+    return deliveries.length
+  }
+
+  #deliveries(message: Message): Delivery[] {
+    const found: Subscription[] = []
+    const collect = (subscribers: Subscribers) => this.#collect(subscribers, message, found)
+    const exact = this.#exact.get(message.topic)
+    if (exact !== undefined) collect(exact)
+    this.#wildcards.matchTopic(message.topic, collect)
+    if (found.length === 1 || this.#run.settings.overlap === 'each' || !hasRepeats(found))
+      return found.map((subscription) => this.#delivery(message, [subscription]))
+    const bySession = new Map<Session, Subscription[]>()
+    const apart: Delivery[] = []
+    for (const subscription of found) {
+      // A shared subscription is a delivery of its own, also beside a plain one [MQTT-4.8.2-4].
+      if (subscription.filter.startsWith(sharePrefix)) {
+        apart.push(this.#delivery(message, [subscription]))
+        continue
+      }
+      const same = bySession.get(subscription.session)
+      if (same === undefined) bySession.set(subscription.session, [subscription])
+      else same.push(subscription)
+    }
+    return [...[...bySession.values()].map((subscriptions) => this.#delivery(message, subscriptions)), ...apart]
+  }
+
+  /** One copy for a session: the highest QoS and every identifier of the subscriptions that match [MQTT-3.3.4-2, -3]. */
+  #delivery(message: Message, subscriptions: readonly Subscription[]): Delivery {
+    const first = subscriptions[0]
+    if (first === undefined) throw new Error('a delivery needs a subscription')
+    let granted: QoS = 0
+    let keepRetain = false
+    let identifiers = noIdentifiers
+    for (const subscription of subscriptions) {
+      if (subscription.qos > granted) granted = subscription.qos
+      if (subscription.request.rap === true) keepRetain = true
+      if (subscription.identifier !== undefined) identifiers = [...identifiers, subscription.identifier]
+    }
+    return { session: first.session, message, qos: lower(message.qos, granted), retain: keepRetain && message.retain, subscriptionIdentifiers: identifiers } // [MQTT-3.3.1-12, -13]
+  }
+
+  #collect(subscribers: Subscribers, message: Message, found: Subscription[]): void {
+    for (const subscription of subscribers.own.values()) {
+      if (subscription.request.nl === true && subscription.session.clientId === message.clientId) continue // [MQTT-3.8.3-3]
+      found.push(subscription)
+    }
+    if (subscribers.shared !== undefined)
+      for (const group of subscribers.shared.values()) {
+        const chosen = choose(group)
+        if (chosen !== undefined) found.push(chosen)
+      }
+  }
+}
+
+function hasRepeats(found: readonly Subscription[]): boolean {
+  const seen = new Set<Session>()
+  for (const { session } of found) {
+    if (seen.has(session)) return true
+    seen.add(session)
+  }
+  return false
+}
+
+/** The members of a group take turns; those who are away only get what nobody else can take. */
+function choose(group: ShareGroup): Subscription | undefined {
+  const members = [...group.members.values()]
+  const present = members.filter((member) => member.session.connection !== undefined)
+  const candidates = present.length > 0 ? present : members
+  return candidates[group.turn++ % candidates.length]
+}

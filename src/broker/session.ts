@@ -1,0 +1,237 @@
+/** What a server keeps for one client id: subscriptions, deliveries in flight, deliveries in line. */
+import type { Timer } from '../clock.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { Run } from '../run.ts'
+import { encodeProperties, encodePublish } from '../wire/encode.ts'
+import type { Properties, PublishPacket, SubscriptionRequest } from '../wire/packet.ts'
+import { InFlight, type InFlightDelivery } from './in-flight.ts'
+import { type Delivery, encodedIndex } from './message.ts'
+import { PacketIds } from './packet-ids.ts'
+import type { SessionLimits } from './session-plan.ts'
+
+/** One subscription of a session. */
+export interface Subscription {
+  readonly session: Session
+  /** The filter as the client gave it, with $share/{name}/ in front where it is shared. */
+  readonly filter: string
+  readonly request: SubscriptionRequest
+  /** The QoS that was granted. */
+  readonly qos: 0 | 1 | 2
+  readonly identifier: number | undefined
+}
+
+/** A session with nobody behind it has no limits of its own. */
+const unlimited: SessionLimits = { receiveMaximum: 65_535, maximumPacketSize: Number.POSITIVE_INFINITY, topicAliasMaximum: 0 }
+
+/** The state of one client id [MQTT-4.1.0-1]. */
+export class Session {
+  readonly clientId: string
+  readonly run: Run
+  /** The connection that uses it; undefined while the client is away. */
+  connection: Connection | undefined
+  readonly subscriptions = new Map<string, Subscription>()
+  readonly inFlight = new InFlight()
+  readonly packetIds = new PacketIds()
+  /** Packet ids of QoS 2 messages from the client that are not released yet [MQTT-4.3.3-10]. */
+  readonly received = new Set<number>()
+  limits: SessionLimits = unlimited
+  /** How long it lives without a connection, in milliseconds. */
+  expiryMs = 0
+  /** The keep-alive in force, in seconds. */
+  keepAlive = 0
+  expiryTimer: Timer | undefined
+  /** Deliveries that were dropped, by reason. */
+  readonly dropped = { queueFull: 0, tooLarge: 0, expired: 0, slow: 0 }
+  #queue: Delivery[] = []
+  /** Topic aliases towards the client, by topic; new with every connection [MQTT-3.3.2-7]. */
+  #aliases: Map<string, number> | undefined
+
+  constructor(clientId: string, run: Run) {
+    this.clientId = clientId
+    this.run = run
+  }
+
+  /** Deliveries that wait for the client, or for room in flight. */
+  get queued(): number {
+    return this.#queue.length
+  }
+
+  /** A connection takes the session up. */
+  attach(connection: Connection, limits: SessionLimits): void {
+    this.expiryTimer?.cancel()
+    this.expiryTimer = undefined
+    this.connection = connection
+    this.limits = limits
+    this.#aliases = undefined
+  }
+
+  /** The connection is gone; what is in flight stays. */
+  detach(): void {
+    this.connection = undefined
+    this.#aliases = undefined
+  }
+
+  /** Sends again what was in flight, in order, with DUP set [MQTT-4.4.0-1, MQTT-3.3.1-1, MQTT-4.6.0-1]. */
+  resend(): void {
+    const { connection } = this
+    if (connection === undefined) return
+    for (const entry of [...this.inFlight.all()]) {
+      if (entry.awaits === 'pubcomp') connection.sendPacket({ cmd: 'pubrel', messageId: entry.id }, { kind: 'resend' })
+      else this.#send(connection, entry.delivery, entry.id, true)
+    }
+    this.pump()
+  }
+
+  /** Sends a message now, or keeps it in line. */
+  deliver(delivery: Delivery): void {
+    const { connection } = this
+    if (delivery.qos === 0) {
+      if (connection === undefined) return
+      if (connection.unsent > this.run.settings.outboundLimit) {
+        this.#drop('slow', delivery)
+        return
+      }
+      this.#send(connection, delivery, undefined, false)
+      return
+    }
+    if (connection !== undefined && this.#queue.length === 0 && this.inFlight.size < this.limits.receiveMaximum && this.#begin(connection, delivery)) return
+    if (this.#queue.length >= this.run.settings.queueLimit) {
+      this.#drop('queueFull', delivery)
+      return
+    }
+    this.#queue.push(delivery)
+  }
+
+  /** Sends what is in line, as far as the client's receive maximum has room [MQTT-4.9.0-1]. */
+  pump(): void {
+    const { connection } = this
+    if (connection === undefined || this.#queue.length === 0) return
+    let sent = 0
+    for (const delivery of this.#queue) {
+      if (this.inFlight.size >= this.limits.receiveMaximum || connection.closed) break
+      if (!this.#begin(connection, delivery)) break
+      sent++
+    }
+    if (sent > 0) this.#queue = this.#queue.slice(sent)
+  }
+
+  /** The client finished a delivery. */
+  acknowledged(id: number): InFlightDelivery | undefined {
+    const entry = this.inFlight.remove(id)
+    if (entry !== undefined && this.#queue.length > 0) this.pump()
+    return entry
+  }
+
+  /** Forgets messages, in flight and in line; subscriptions stay. */
+  forgetMessages(): void {
+    this.inFlight.clear()
+    this.received.clear()
+    this.#queue = []
+  }
+
+  #begin(connection: Connection, delivery: Delivery): boolean {
+    if (this.#expired(delivery) || this.#tooLarge(connection, delivery)) return true
+    const id = this.packetIds.next(this.inFlight, connection)
+    if (id === undefined) return false
+    this.inFlight.add({ id, delivery, awaits: delivery.qos === 1 ? 'puback' : 'pubrec' })
+    this.#send(connection, delivery, id, delivery.dup === true)
+    return true
+  }
+
+  #send(connection: Connection, delivery: Delivery, id: number | undefined, dup: boolean): void {
+    const { message, qos, retain } = delivery
+    if (qos === 0 && (this.#expired(delivery) || this.#tooLarge(connection, delivery))) return
+    const packet: PublishPacket = { cmd: 'publish', topic: message.topic, payload: message.payload, qos, dup, retain }
+    if (id !== undefined) packet.messageId = id
+    const kind = dup && id !== undefined && delivery.dup !== true ? 'resend' : 'delivery'
+    if (connection.version !== 5) {
+      connection.sendPacket(packet, { kind, delivery }, this.#bytes(connection, packet, delivery, undefined))
+      return
+    }
+    const properties = this.#properties(connection, packet, delivery)
+    if (properties !== undefined) packet.properties = properties
+    const own = properties === message.properties ? (message.encoded.propertyBytes ??= encodeProperties(message.properties)) : encodeProperties(properties)
+    connection.sendPacket(packet, { kind, delivery }, this.#bytes(connection, packet, delivery, own))
+  }
+
+  /** The bytes of a PUBLISH; one that is the same for many subscribers is made once. */
+  #bytes(connection: Connection, packet: PublishPacket, delivery: Delivery, propertyBytes: Buffer | undefined): Buffer {
+    const { encoded } = delivery.message
+    if (packet.qos > 0 || packet.dup || packet.topic === '' || (propertyBytes !== undefined && propertyBytes !== encoded.propertyBytes))
+      return encodePublish(packet, connection.version, propertyBytes)
+    const index = encodedIndex(connection.version, packet.retain)
+    const forms = (encoded.qos0 ??= [])
+    return (forms[index] ??= encodePublish(packet, connection.version, propertyBytes))
+  }
+
+  /** The properties of a delivery: the message's own, and what belongs to this subscriber. */
+  #properties(connection: Connection, packet: PublishPacket, delivery: Delivery): Properties | undefined {
+    const { message, subscriptionIdentifiers } = delivery
+    let added: Properties | undefined
+    if (message.expiresAtMs !== undefined) {
+      // What is left of the interval, in whole seconds [MQTT-3.3.2-6].
+      added = { messageExpiryInterval: Math.max(1, Math.ceil((message.expiresAtMs - this.run.clock.now()) / 1000)) }
+    }
+    if (subscriptionIdentifiers.length > 0)
+      (added ??= {}).subscriptionIdentifier = subscriptionIdentifiers.length === 1 ? subscriptionIdentifiers[0] : [...subscriptionIdentifiers]
+    const alias = this.limits.topicAliasMaximum > 0 ? this.#alias(message.topic) : undefined
+    if (alias !== undefined) {
+      ;(added ??= {}).topicAlias = alias.number
+      if (alias.known) packet.topic = ''
+    }
+    if (added === undefined) return message.properties
+    return { ...message.properties, ...added }
+  }
+
+  /** The alias of a topic; undefined where none is left. `known` tells whether the client has it already. */
+  #alias(topic: string): { number: number; known: boolean } | undefined {
+    const aliases = (this.#aliases ??= new Map())
+    const number = aliases.get(topic)
+    if (number !== undefined) return { number, known: true }
+    if (aliases.size >= this.limits.topicAliasMaximum) return undefined // [MQTT-3.1.2-26]
+    aliases.set(topic, aliases.size + 1)
+    return { number: aliases.size, known: false }
+  }
+
+  #expired(delivery: Delivery): boolean {
+    const { expiresAtMs } = delivery.message
+    if (expiresAtMs === undefined || expiresAtMs > this.run.clock.now()) return false
+    this.dropped.expired++ // [MQTT-3.3.2-5]
+    return true
+  }
+
+  /** A packet above the client's maximum packet size is not sent; the rest goes on as if it had been [MQTT-3.1.2-24, -25]. */
+  #tooLarge(connection: Connection, delivery: Delivery): boolean {
+    const { maximumPacketSize } = this.limits
+    const { message } = delivery
+    if (maximumPacketSize === Number.POSITIVE_INFINITY || message.payload.length + message.topic.length + 4 < maximumPacketSize / 2) return false
+    const packet: PublishPacket = {
+      cmd: 'publish',
+      topic: message.topic,
+      payload: message.payload,
+      qos: delivery.qos,
+      dup: false,
+      retain: delivery.retain,
+      messageId: 1,
+    }
+    const extra: Properties = delivery.subscriptionIdentifiers.length > 0 ? { subscriptionIdentifier: [...delivery.subscriptionIdentifiers] } : {}
+    if (message.expiresAtMs !== undefined) extra.messageExpiryInterval = 1
+    const size = encodePublish(packet, connection.version, connection.version === 5 ? encodeProperties({ ...message.properties, ...extra }) : undefined).length
+    if (size <= maximumPacketSize) return false
+    this.#drop('tooLarge', delivery)
+    return true
+  }
+
+  #drop(why: keyof Session['dropped'], delivery: Delivery): void {
+    this.dropped[why]++
+    if (this.dropped[why] > 1) return
+    const reasons = { queueFull: 'its queue is full', tooLarge: 'it is larger than the client takes', expired: 'it expired', slow: 'the client does not read' }
+    this.run.journal.add({
+      type: 'note',
+      connection: this.connection?.number,
+      level: 'warn',
+      source: 'mqttest',
+      message: `a message on ${delivery.message.topic} for ${this.clientId} was dropped: ${reasons[why]} (said once)`,
+    })
+  }
+}

@@ -1,0 +1,111 @@
+/** SUBSCRIBE: a code for each filter, then the retained messages (section 3.8). */
+import { type Soon, soon } from '../call-hook.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { RuleName } from '../lint/rules.ts'
+import type { QoS, SubackPacket, SubscribePacket, SubscriptionRequest } from '../wire/packet.ts'
+import { hasWildcard, sharePrefix } from '../wire/topic-syntax.ts'
+import { allowed, authorize, type Decision } from './authorize.ts'
+import type { Broker } from './broker.ts'
+import type { Delivery } from './message.ts'
+import { splitShared } from './router.ts'
+import type { Session, Subscription } from './session.ts'
+
+/** Handles a SUBSCRIBE. */
+export function handleSubscribe(broker: Broker, packet: SubscribePacket, connection: Connection, raw: Buffer): Soon<void> {
+  const { session } = connection
+  const { settings, hooks } = broker.run
+  if (session === undefined) return undefined
+  const unavailable = (rule: RuleName, detail: string) => {
+    connection.violate(rule, { packet, raw, detail })
+    return undefined
+  }
+  if (packet.properties?.subscriptionIdentifier !== undefined && !settings.subscriptionIdentifiersAvailable)
+    return unavailable('subscribe-identifier-unavailable', '')
+  for (const { topic } of packet.subscriptions) {
+    if (!settings.wildcardSubscriptionAvailable && hasWildcard(topic)) return unavailable('subscribe-wildcard-unavailable', topic)
+    if (!settings.sharedSubscriptionAvailable && connection.version === 5 && topic.startsWith(sharePrefix))
+      return unavailable('subscribe-shared-unavailable', topic)
+  }
+  if (!hooks.authorize.isUsed()) {
+    finish(
+      broker,
+      packet,
+      connection,
+      session,
+      packet.subscriptions.map(() => allowed),
+    )
+    return undefined
+  }
+  return decideAll(broker, packet, connection).then((decisions) => {
+    if (!connection.closed) finish(broker, packet, connection, session, decisions)
+  })
+}
+
+async function decideAll(broker: Broker, packet: SubscribePacket, connection: Connection): Promise<Decision[]> {
+  const decisions: Decision[] = []
+  for (const subscription of packet.subscriptions)
+    decisions.push(
+      await soon<Decision>((then) =>
+        authorize(broker.run.hooks, { kind: 'subscribe', packet, topic: subscription.topic, subscription }, connection, allowed, then),
+      ),
+    )
+  return decisions
+}
+
+function finish(broker: Broker, packet: SubscribePacket, connection: Connection, session: Session, decisions: readonly Decision[]): void {
+  const closing = decisions.find((decision) => decision.action === 'close')
+  if (closing !== undefined) {
+    connection.disconnect(closing.reasonCode >= 0x80 ? closing.reasonCode : 0x87, 'SUBSCRIBE was refused')
+    return
+  }
+  const granted: number[] = []
+  const retained: { subscription: Subscription; isNew: boolean }[] = []
+  for (const [index, request] of packet.subscriptions.entries()) {
+    const decision = decisions[index] ?? allowed
+    const qos = lowest(request.qos, decision.maximumQos ?? 2, broker.run.settings.maximumQos)
+    const refused = decision.reasonCode >= 0x80
+    if (refused && decision.action !== 'accept') {
+      granted.push(connection.version === 5 ? decision.reasonCode : 0x80)
+      continue
+    }
+    granted.push(qos)
+    if (decision.action === 'accept') continue
+    const isNew = !session.subscriptions.has(request.topic)
+    const subscription = subscriptionOf(session, request, qos, packet)
+    broker.router.add(subscription)
+    retained.push({ subscription, isNew })
+  }
+  if (!decisions.some((decision) => decision.action === 'drop')) {
+    const reply: SubackPacket = { cmd: 'suback', messageId: packet.messageId, granted }
+    const properties = decisions.find((decision) => decision.properties !== undefined)?.properties
+    if (connection.version === 5 && properties !== undefined) reply.properties = properties
+    connection.sendPacket(reply, { kind: 'reply', packet }) // [MQTT-3.8.4-1]
+  }
+  for (const { subscription, isNew } of retained) sendRetained(broker, session, subscription, isNew)
+}
+
+function lowest(...levels: number[]): QoS {
+  const low = Math.min(...levels)
+  return low <= 0 ? 0 : low === 1 ? 1 : 2
+}
+
+function subscriptionOf(session: Session, request: SubscriptionRequest, qos: QoS, packet: SubscribePacket): Subscription {
+  const identifier = packet.properties?.subscriptionIdentifier
+  return { session, filter: request.topic, request, qos, identifier: typeof identifier === 'number' ? identifier : undefined }
+}
+
+/** Retained messages for a subscription, by its retain handling [MQTT-3.3.1-9, -10, -11]; never for a shared one. */
+function sendRetained(broker: Broker, session: Session, subscription: Subscription, isNew: boolean): void {
+  const handling = subscription.request.rh ?? 0
+  if (handling === 2 || (handling === 1 && !isNew) || subscription.filter.startsWith(sharePrefix)) return
+  for (const message of broker.retained.matching(splitShared(subscription.filter).topicFilter)) {
+    const delivery: Delivery = {
+      session,
+      message: { ...message, reason: 'retained' },
+      qos: lowest(message.qos, subscription.qos),
+      retain: true, // [MQTT-3.3.1-8]
+      subscriptionIdentifiers: subscription.identifier === undefined ? [] : [subscription.identifier],
+    }
+    broker.deliver([delivery], delivery.message)
+  }
+}

@@ -1,0 +1,44 @@
+/** UNSUBSCRIBE (section 3.10). */
+import { type Soon, soon } from '../call-hook.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { UnsubackPacket, UnsubscribePacket } from '../wire/packet.ts'
+import { allowed, authorize, type Decision } from './authorize.ts'
+import type { Broker } from './broker.ts'
+
+/** Handles an UNSUBSCRIBE: 0x00 where a subscription was removed, 0x11 where there was none. */
+export function handleUnsubscribe(broker: Broker, packet: UnsubscribePacket, connection: Connection): Soon<void> {
+  if (!broker.run.hooks.authorize.isUsed()) {
+    finish(broker, packet, connection, [])
+    return undefined
+  }
+  return decideAll(broker, packet, connection).then((decisions) => {
+    if (!connection.closed) finish(broker, packet, connection, decisions)
+  })
+}
+
+async function decideAll(broker: Broker, packet: UnsubscribePacket, connection: Connection): Promise<Decision[]> {
+  const decisions: Decision[] = []
+  for (const topic of packet.unsubscriptions)
+    decisions.push(await soon<Decision>((then) => authorize(broker.run.hooks, { kind: 'unsubscribe', packet, topic }, connection, allowed, then)))
+  return decisions
+}
+
+function finish(broker: Broker, packet: UnsubscribePacket, connection: Connection, decisions: readonly Decision[]): void {
+  const { session } = connection
+  if (session === undefined) return
+  const closing = decisions.find((decision) => decision.action === 'close')
+  if (closing !== undefined) {
+    connection.disconnect(closing.reasonCode >= 0x80 ? closing.reasonCode : 0x87, 'UNSUBSCRIBE was refused')
+    return
+  }
+  const granted = packet.unsubscriptions.map((filter, index) => {
+    const decision = decisions[index] ?? allowed
+    if (decision.reasonCode >= 0x80) return decision.reasonCode
+    if (decision.action === 'accept') return 0x00
+    return broker.router.remove(session, filter) ? 0x00 : 0x11 // [MQTT-3.10.4-1]
+  })
+  if (decisions.some((decision) => decision.action === 'drop')) return
+  const reply: UnsubackPacket = { cmd: 'unsuback', messageId: packet.messageId }
+  if (connection.version === 5) reply.granted = granted
+  connection.sendPacket(reply, { kind: 'reply', packet }) // [MQTT-3.10.4-4]
+}

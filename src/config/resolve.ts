@@ -1,0 +1,3 @@
+export async function resolvePlugins(entries: unknown, _folder: string): Promise<unknown> {
+  return entries
+}

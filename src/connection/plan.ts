@@ -1,0 +1,143 @@
+/**
+ * The plan executor: carries out the steps of a plan on one connection. Each plan runs in a lane of its own, so delayed
+ * answers overlap; `{ wait, block: true }` holds back everything else that leaves the connection. When the connection ends,
+ * what was still waiting is dropped.
+ */
+import type { Timer } from '../clock.ts'
+import type { Plan, Step } from '../steps.ts'
+import type { Packet } from '../wire/packet.ts'
+import type { Cause } from './cause.ts'
+import type { Connection } from './connection.ts'
+
+/** The bytes of a step that the core made, so that they are not made again where no plugin touched it. */
+export interface KnownBytes {
+  readonly step: Step
+  readonly bytes: Buffer
+}
+
+/** One plan under way. */
+export class PlanLane {
+  readonly #connection: Connection
+  readonly #plan: Plan
+  readonly #cause: Cause
+  readonly #known: KnownBytes | undefined
+  readonly #done: (() => void) | undefined
+  #next = 0
+  #timer: Timer | undefined
+  #corked: Buffer[] | undefined
+  #blocking = false
+  #over = false
+
+  constructor(connection: Connection, plan: Plan, cause: Cause, known?: KnownBytes, done?: () => void) {
+    this.#connection = connection
+    this.#plan = plan
+    this.#cause = cause
+    this.#known = known
+    this.#done = done
+  }
+
+  /** Carries out steps until one has to wait. */
+  go(): void {
+    while (!this.#over) {
+      const step = this.#plan[this.#next++]
+      if (step === undefined) {
+        this.#end()
+        return
+      }
+      if (!this.#act(step)) return
+    }
+  }
+
+  /** Drops what is left. */
+  cancel(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#timer?.cancel()
+    this.#done?.()
+  }
+
+  /** Returns false where the lane has to wait. */
+  #act(step: Step): boolean {
+    if ('packet' in step) {
+      this.#emit(step === this.#known?.step ? this.#known.bytes : this.#connection.encode(step.packet), step.packet)
+      return true
+    }
+    if ('raw' in step) {
+      this.#emit(step.raw, undefined)
+      return true
+    }
+    if ('wait' in step) return step.wait <= 0 || this.#wait(step.wait, step.block === true)
+    if ('until' in step) return this.#until(step.until)
+    if ('cork' in step) {
+      if (step.cork) this.#corked ??= []
+      else this.#uncork()
+      return true
+    }
+    if ('close' in step) {
+      this.#uncork()
+      this.#over = true
+      this.#connection.forget(this)
+      this.#done?.()
+      this.#connection.close(step.close, { reason: 'a plan closed it' })
+      return false
+    }
+    // Latency has a meaning on the wire only; in a plan of packets it is a wait.
+    return this.#wait(step.latency, false)
+  }
+
+  #emit(bytes: Buffer, packet: Packet | undefined): void {
+    if (this.#corked !== undefined) {
+      this.#corked.push(bytes)
+      this.#connection.note(bytes, this.#cause)
+      return
+    }
+    this.#connection.transmit(bytes, this.#cause, this.#blocking ? this : undefined)
+    if (packet?.cmd === 'connack') this.#connection.connackSent()
+  }
+
+  #uncork(): void {
+    const parts = this.#corked
+    this.#corked = undefined
+    if (parts !== undefined && parts.length > 0) this.#connection.writeTogether(Buffer.concat(parts))
+  }
+
+  #wait(delayMs: number, block: boolean): false {
+    if (block) {
+      this.#blocking = true
+      this.#connection.block(this)
+    }
+    this.#connection.keep(this)
+    this.#timer = this.#connection.run.arm(
+      'plan',
+      delayMs,
+      () => {
+        this.#timer = undefined
+        this.#resume()
+      },
+      this.#connection,
+    )
+    return false
+  }
+
+  #until(condition: string | PromiseLike<unknown>): false {
+    this.#connection.keep(this)
+    const go = () => this.#resume()
+    if (typeof condition === 'string') this.#connection.onSignal(condition, go)
+    else condition.then(go, go)
+    return false
+  }
+
+  #resume(): void {
+    if (this.#over) return
+    this.#connection.forget(this)
+    this.go()
+    this.#connection.flushSoon()
+  }
+
+  #end(): void {
+    this.#over = true
+    this.#uncork()
+    if (this.#blocking) this.#connection.unblock(this)
+    this.#done?.()
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The `wire` hook of one direction: bytes go through in the order in which they came, whatever is done to them. A wait holds
+ * back all that follows; a latency counts from the arrival of its own bytes, so it does not lower the throughput.
+ */
+import type { Timer } from '../clock.ts'
+import type { Direction } from '../record/journal.ts'
+import { completePlan, ownStep, type Step } from '../steps.ts'
+import type { Connection } from './connection.ts'
+
+interface Queued {
+  readonly step: Step
+  readonly arrivedMs: number
+}
+
+/** One direction of one connection, while somebody taps `wire`. */
+export class WireLane {
+  readonly #connection: Connection
+  readonly #direction: Direction
+  readonly #sink: (bytes: Buffer) => void
+  #queue: Queued[] = []
+  #idle: (() => void)[] = []
+  #timer: Timer | undefined
+  #waitsForPromise = false
+  #busy = false
+
+  constructor(connection: Connection, direction: Direction, sink: (bytes: Buffer) => void) {
+    this.#connection = connection
+    this.#direction = direction
+    this.#sink = sink
+  }
+
+  /** Whether bytes are still held back. */
+  get waiting(): boolean {
+    return this.#queue.length > 0 || this.#timer !== undefined || this.#waitsForPromise
+  }
+
+  /** Takes bytes, asks the hook what becomes of them. */
+  push(bytes: Buffer): void {
+    const { run } = this.#connection
+    const plan = run.hooks.wire.call([ownStep({ raw: bytes })], this.#direction, this.#connection)
+    const arrivedMs = run.clock.now()
+    for (const step of completePlan(plan)) this.#queue.push({ step, arrivedMs })
+    this.#go()
+  }
+
+  /** Calls `then` when nothing is held back any more. */
+  whenIdle(then: () => void): void {
+    if (this.waiting) this.#idle.push(then)
+    else then()
+  }
+
+  /** Drops what is held back. */
+  cancel(): void {
+    this.#queue = []
+    this.#idle = []
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
+  #go(): void {
+    if (this.#busy || this.#timer !== undefined || this.#waitsForPromise) return
+    this.#busy = true
+    for (let head = this.#queue.shift(); head !== undefined; head = this.#queue.shift()) if (!this.#act(head)) break
+    this.#busy = false
+    if (this.waiting || this.#idle.length === 0) return
+    const idle = this.#idle
+    this.#idle = []
+    for (const then of idle) then()
+  }
+
+  /** Returns false where what follows has to wait. */
+  #act({ step, arrivedMs }: Queued): boolean {
+    const { run } = this.#connection
+    if ('raw' in step) this.#sink(step.raw)
+    else if ('packet' in step) this.#sink(this.#connection.encode(step.packet))
+    else if ('close' in step) {
+      this.cancel()
+      this.#connection.close(step.close, { reason: 'a plan closed it' })
+      return false
+    } else if ('wait' in step) return step.wait <= 0 || this.#hold(step.wait)
+    else if ('latency' in step) {
+      const leftMs = arrivedMs + step.latency - run.clock.now()
+      return leftMs <= 0 || this.#hold(leftMs)
+    } else if ('until' in step) {
+      const go = () => {
+        this.#waitsForPromise = false
+        this.#go()
+      }
+      this.#waitsForPromise = true
+      if (typeof step.until === 'string') this.#connection.onSignal(step.until, go)
+      else step.until.then(go, go)
+      return false
+    }
+    return true
+  }
+
+  #hold(delayMs: number): false {
+    this.#timer = this.#connection.run.arm(
+      'plan',
+      delayMs,
+      () => {
+        this.#timer = undefined
+        this.#go()
+      },
+      this.#connection,
+    )
+    return false
+  }
+}

@@ -1,0 +1,188 @@
+/** Faults are selected by event: which packet, which topic, which occurrence. Used by `on` and by every wait. */
+
+import type { AuthorizeRequest } from './broker/authorize.ts'
+import type { Message } from './broker/message.ts'
+import { topicMatches } from './broker/topics.ts'
+import { MqttestError, nameHint } from './errors.ts'
+import type { HookName } from './hooks.ts'
+import { type Command, isCommand, type Packet, packetTypes, type QoS } from './wire/packet.ts'
+
+/** One value, or several of which any may match. */
+export type OneOrMore<T> = T | readonly T[]
+
+/** Selects events. Every key that is given must match; a list matches when one of its values does. */
+export interface Filter {
+  /** Packet type: 'puback', ['puback', 'suback']. */
+  readonly cmd?: OneOrMore<Command>
+  /** Topic filter that the packet's topic (or, in SUBSCRIBE and UNSUBSCRIBE, one of its filters) matches: 'a/#'. */
+  readonly topic?: OneOrMore<string>
+  readonly qos?: OneOrMore<QoS>
+  readonly retain?: boolean
+  readonly dup?: boolean
+  /** Packet identifier. */
+  readonly messageId?: OneOrMore<number>
+  /** Reason code, or return code of MQTT 3. */
+  readonly reasonCode?: OneOrMore<number>
+  /** Kind of a timer, of an authorize request, of a send's cause; reason of a routed message; rule of a violation. */
+  readonly kind?: OneOrMore<string>
+  /** Direction on the `wire` hook. */
+  readonly direction?: 'in' | 'out'
+  /** Which of the events that match all the rest, counted from 1 on each connection: 2, or [1, 3]. */
+  readonly nth?: OneOrMore<number>
+  /** Every n-th of the events that match all the rest, counted on each connection. */
+  readonly every?: number
+}
+
+/** What a filter looks at. */
+export interface Subject {
+  readonly packet?: Packet | undefined
+  readonly topic?: string | undefined
+  readonly kind?: string | undefined
+  readonly direction?: 'in' | 'out' | undefined
+  readonly message?: Message | undefined
+}
+
+const keysByHook: Partial<Record<HookName, readonly (keyof Filter)[]>> = {
+  wire: ['direction', 'nth', 'every'],
+  packetIn: ['cmd', 'topic', 'qos', 'retain', 'dup', 'messageId', 'reasonCode', 'nth', 'every'],
+  send: ['cmd', 'topic', 'qos', 'retain', 'dup', 'messageId', 'reasonCode', 'kind', 'nth', 'every'],
+  authorize: ['cmd', 'topic', 'qos', 'retain', 'kind', 'nth', 'every'],
+  session: ['nth', 'every'],
+  route: ['topic', 'qos', 'retain', 'kind', 'nth', 'every'],
+  packetId: ['nth', 'every'],
+  timer: ['kind', 'nth', 'every'],
+  violation: ['kind', 'nth', 'every'],
+  record: ['kind'],
+}
+
+/** Checks a filter for a hook. Throws MQTTEST_OPTION for a key that the hook has nothing for, and for a bad value. */
+export function checkFilter(hook: HookName, filter: Filter): void {
+  const known = keysByHook[hook] ?? []
+  for (const key of Object.keys(filter))
+    if (!known.some((name) => name === key)) throw new MqttestError('MQTTEST_OPTION', `on(hooks.${hook}): unknown filter key '${key}'.${nameHint(key, known)}`)
+  for (const cmd of [filter.cmd ?? []].flat())
+    if (!isCommand(cmd))
+      throw new MqttestError('MQTTEST_OPTION', `on(hooks.${hook}): cmd: '${cmd}' is no packet type.${nameHint(cmd, Object.keys(packetTypes))}`)
+}
+
+/** The packet types that a filter can match, as bits: bit n for packet type n; all of them where `cmd` is not given. */
+export function typeMask(filter: Filter | undefined): number {
+  if (filter?.cmd === undefined) return 0xffff
+  let mask = 0
+  for (const cmd of [filter.cmd].flat()) mask |= 1 << packetTypes[cmd]
+  return mask
+}
+
+function includes<T>(wanted: OneOrMore<T>, value: T): boolean {
+  return Array.isArray(wanted) ? wanted.includes(value) : wanted === value
+}
+
+/** The topics that a packet names: the topic of a PUBLISH or a will, the filters of SUBSCRIBE and UNSUBSCRIBE. */
+export function topicsOf(packet: Packet): readonly string[] {
+  switch (packet.cmd) {
+    case 'publish':
+      return [packet.topic]
+    case 'subscribe':
+      return packet.subscriptions.map((subscription) => subscription.topic)
+    case 'unsubscribe':
+      return packet.unsubscriptions
+    case 'connect':
+      return packet.will === undefined ? [] : [packet.will.topic]
+    default:
+      return []
+  }
+}
+
+function topicWanted(wanted: OneOrMore<string>, topics: readonly string[]): boolean {
+  return [wanted].flat().some((filter) => topics.some((topic) => topic === filter || topicMatches(filter, topic)))
+}
+
+/** Whether everything but the count matches. */
+export function matches(filter: Filter, subject: Subject): boolean {
+  const { packet, message } = subject
+  if (filter.direction !== undefined && filter.direction !== subject.direction) return false
+  if (filter.kind !== undefined && (subject.kind === undefined || !includes(filter.kind, subject.kind))) return false
+  if (filter.cmd !== undefined && (packet === undefined || !includes(filter.cmd, packet.cmd))) return false
+  if (filter.topic !== undefined) {
+    const topics = subject.topic !== undefined ? [subject.topic] : packet !== undefined ? topicsOf(packet) : message !== undefined ? [message.topic] : []
+    if (!topicWanted(filter.topic, topics)) return false
+  }
+  const fields: object | undefined = packet ?? message
+  if (filter.qos !== undefined && !includes<unknown>(filter.qos, fields && Reflect.get(fields, 'qos'))) return false
+  if (filter.retain !== undefined && (fields && Reflect.get(fields, 'retain')) !== filter.retain) return false
+  if (filter.dup !== undefined && (fields && Reflect.get(fields, 'dup')) !== filter.dup) return false
+  if (filter.messageId !== undefined && !includes<unknown>(filter.messageId, fields && Reflect.get(fields, 'messageId'))) return false
+  if (filter.reasonCode !== undefined) {
+    const code: unknown = fields && (Reflect.get(fields, 'reasonCode') ?? Reflect.get(fields, 'returnCode'))
+    if (!includes<unknown>(filter.reasonCode, code)) return false
+  }
+  return true
+}
+
+/** A filter that counts: `nth` and `every` per connection (or for all, where an event has no connection). */
+export function countingFilter(filter: Filter): (subject: Subject, owner: object | undefined) => boolean {
+  const { nth, every } = filter
+  if (nth === undefined && every === undefined) return (subject) => matches(filter, subject)
+  const counts = new WeakMap<object, number>()
+  const everybody = {}
+  return (subject, owner = everybody) => {
+    if (!matches(filter, subject)) return false
+    const count = (counts.get(owner) ?? 0) + 1
+    counts.set(owner, count)
+    return (nth === undefined || includes(nth, count)) && (every === undefined || count % every === 0)
+  }
+}
+
+/** The subject of a hook's call, from its arguments. */
+export function subjectOf(hook: HookName, args: readonly unknown[]): Subject {
+  switch (hook) {
+    case 'packetIn':
+      return { packet: packetIn(args[0]) }
+    case 'send':
+      return { packet: packetOfPlan(args[0]), kind: textOf(args[1], 'kind') }
+    case 'wire':
+      return { direction: args[1] === 'in' ? 'in' : 'out' }
+    case 'authorize':
+      return isRequest(args[1]) ? { packet: args[1].packet, topic: args[1].topic, kind: args[1].kind } : {}
+    case 'route':
+      return isMessage(args[1]) ? { message: args[1], kind: args[1].reason } : {}
+    case 'timer':
+      return { kind: textOf(args[1], 'kind') }
+    case 'violation':
+      return { kind: textOf(args[0], 'rule') }
+    case 'record':
+      return { kind: textOf(args[0], 'type') }
+    default:
+      return {}
+  }
+}
+
+function textOf(value: unknown, key: string): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const text: unknown = Reflect.get(value, key)
+  return typeof text === 'string' ? text : undefined
+}
+
+function packetIn(value: unknown): Packet | undefined {
+  return isPacket(value) ? value : undefined
+}
+
+function isPacket(value: unknown): value is Packet {
+  const cmd = textOf(value, 'cmd')
+  return cmd !== undefined && isCommand(cmd)
+}
+
+function isRequest(value: unknown): value is AuthorizeRequest {
+  return typeof value === 'object' && value !== null && 'kind' in value && 'packet' in value
+}
+
+function isMessage(value: unknown): value is Message {
+  return typeof value === 'object' && value !== null && 'topic' in value && 'reason' in value
+}
+
+/** The first packet that a plan sends. */
+export function packetOfPlan(plan: unknown): Packet | undefined {
+  if (!Array.isArray(plan)) return undefined
+  for (const step of plan) if (typeof step === 'object' && step !== null && 'packet' in step && isPacket(step.packet)) return step.packet
+  return undefined
+}

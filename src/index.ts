@@ -1,0 +1,66 @@
+/** The public names of mqttest, listed one by one. */
+
+export type { AuthorizeRequest, Decision } from './broker/authorize.ts'
+export type { Delivery, Message, MessageReason } from './broker/message.ts'
+export type { Session, Subscription } from './broker/session.ts'
+export type { SessionLimits, SessionPlan } from './broker/session-plan.ts'
+export { topicMatches } from './broker/topics.ts'
+export { type Clock, type ClockOption, type Timer, type TimerHost, type VirtualClock, virtualClock } from './clock.ts'
+export type { Cause } from './connection/cause.ts'
+export type { Connection, Phase } from './connection/connection.ts'
+export type { DisconnectInfo, TimerInfo, TimerKind } from './connection/lifecycle.ts'
+export type { CloseExpectation, ExpectOptions } from './connection/script.ts'
+export { type Duration, parseDuration } from './duration.ts'
+export { type ErrorCode, errorCodes, MqttestError, PluginError, RunFailedError, type SourceLocation } from './errors.ts'
+export type { Filter, OneOrMore } from './filter.ts'
+export type { HookName, PacketIdState, PlanResult } from './hooks.ts'
+export type { Disposer } from './installer.ts'
+export type { Level } from './lint/rules.ts'
+export type { Verdict, Violation } from './lint/violation.ts'
+export type { ListenOptions } from './net/listener.ts'
+export { type Json, type Option, type OptionTable, option } from './option.ts'
+export {
+  type AnyFactory,
+  definePack,
+  definePlugin,
+  type Finding,
+  type On,
+  type Pack,
+  type Plugin,
+  type PluginApi,
+  type PluginDefinition,
+  type PluginEntry,
+  type PluginFactory,
+  type PluginLog,
+  type PluginMeta,
+  perConnection,
+  pluginApi,
+  type StandardSchema,
+  type Teardown,
+} from './plugin.ts'
+export type { Random } from './random.ts'
+export { describePacket, describeRecord } from './record/describe.ts'
+export type {
+  CloseRecord,
+  Direction,
+  FaultRecord,
+  JournalLimits,
+  JournalRecord,
+  NoteRecord,
+  OpenRecord,
+  PacketRecord,
+  ViolationRecord,
+} from './record/journal.ts'
+export type { FieldPattern, Pattern } from './record/pattern.ts'
+export type { ConnectionReport, PacketCounts, Report, ViolationReport } from './record/report.ts'
+export type { WaitOptions } from './record/wait.ts'
+export type { LintMode } from './run.ts'
+export { fitsPattern, type Scope } from './scope.ts'
+export type { OfflineOptions, RecordFilter, Server, ServerMessage } from './server.ts'
+export type { BrokerOptions } from './settings.ts'
+export { type DumpOptions, type StartOptions, start } from './start.ts'
+export type { Bytes, CloseHow, ConnackInput, PacketInput, Plan, PublishInput, Step, StepInput } from './steps.ts'
+export type { HookTap, PluginHooks, TapOptions } from './tap-guard.ts'
+export { encode } from './wire/encode.ts'
+export type * from './wire/packet.ts'
+export { describeReason, parseReasonCode, type ReasonName, reasonCodes } from './wire/reason-codes.ts'

@@ -1,0 +1,195 @@
+/** The plugins of one server: set up, switched off, set up again. */
+import type { Clock, Timer } from './clock.ts'
+import type { Connection } from './connection/connection.ts'
+import { MqttestError, PluginError } from './errors.ts'
+import type { Violation } from './lint/violation.ts'
+import type { Finding, On, Plugin, PluginApi, PluginLog, ScopedPlugin, Teardown } from './plugin.ts'
+import type { Random } from './random.ts'
+import type { Journal } from './record/journal.ts'
+import type { Scope } from './scope.ts'
+import type { Server } from './server.ts'
+import { type HookSet, type Installation, installation } from './tap-guard.ts'
+
+/** What the installer needs of a server. */
+export interface InstallerOwner {
+  readonly server: Server
+  readonly clock: Clock
+  readonly journal: Journal
+  readonly hookSet: HookSet
+  random(): Random
+  pluginFailed(error: PluginError, connection: Connection | undefined): void
+  found(violation: Violation, connection: Connection | undefined): void
+}
+
+/** Switches a plugin off. Can be called again, and used with `using`. */
+export type Disposer = (() => void) & Disposable
+
+interface Installed {
+  readonly installation: Installation
+  readonly timers: Set<Timer>
+  teardown: Teardown | undefined
+}
+
+/** Stage that is added to the taps of what a test uses on top of the start options. */
+export const testStage = 100
+
+/** Installs plugins and takes them back. */
+export class Installer {
+  readonly #owner: InstallerOwner
+  readonly #installed: Installed[] = []
+  readonly #history: Installation[] = []
+
+  constructor(owner: InstallerOwner) {
+    this.#owner = owner
+  }
+
+  /** Every installation of the run, those that were switched off included. */
+  get installations(): readonly Installation[] {
+    return this.#history
+  }
+
+  /** Sets up the plugins of the start options, in order. */
+  async installAll(plugins: readonly ScopedPlugin[]): Promise<void> {
+    for (const { plugin, scope } of plugins) {
+      const { ready } = this.#install(plugin, scope, 0)
+      await ready
+    }
+  }
+
+  /** Sets up one more plugin, now. Where its setup is asynchronous, a failure of it makes `stop()` reject. */
+  use(plugin: Plugin, scope: Scope): Disposer {
+    const { entry, ready } = this.#install(plugin, scope, testStage)
+    ready?.catch((cause: unknown) => this.#owner.pluginFailed(setupFailed(plugin, cause), undefined))
+    const dispose = () => this.#remove(entry)
+    return Object.assign(dispose, { [Symbol.dispose]: dispose })
+  }
+
+  /** Switches all plugins off. */
+  removeAll(): void {
+    for (const entry of [...this.#installed].reverse()) this.#remove(entry)
+  }
+
+  /** Forgets what was counted. */
+  clear(): void {
+    this.removeAll()
+    this.#history.length = 0
+  }
+
+  #install(plugin: Plugin, scope: Scope, stage: number): { entry: Installed; ready: Promise<void> | undefined } {
+    const entry: Installed = { installation: installation(plugin, scope, stage), timers: new Set(), teardown: undefined }
+    this.#installed.push(entry)
+    this.#history.push(entry.installation)
+    try {
+      const result = plugin.install(this.#apiFor(entry))
+      if (!(result instanceof Promise)) {
+        entry.teardown = result ?? undefined
+        return { entry, ready: undefined }
+      }
+      const ready = result.then((teardown) => {
+        if (entry.installation.enabled) entry.teardown = teardown ?? undefined
+        else teardown?.()
+      })
+      return { entry, ready }
+    } catch (cause) {
+      this.#remove(entry)
+      if (cause instanceof MqttestError) throw cause
+      throw setupFailed(plugin, cause)
+    }
+  }
+
+  #remove(entry: Installed): void {
+    const index = this.#installed.indexOf(entry)
+    if (index < 0) return
+    this.#installed.splice(index, 1)
+    entry.installation.enabled = false
+    for (const timer of entry.timers) timer.cancel()
+    this.#owner.hookSet.refresh()
+    try {
+      entry.teardown?.()
+    } catch (cause) {
+      const { name } = entry.installation.plugin.meta
+      this.#owner.pluginFailed(
+        new PluginError(`plugin '${name}' failed when it was switched off: ${messageOf(cause)}`, { plugin: name, hook: 'teardown', cause }),
+        undefined,
+      )
+    }
+  }
+
+  #apiFor(entry: Installed): PluginApi {
+    const owner = this.#owner
+    const { name } = entry.installation.plugin.meta
+    const { hooks, on } = owner.hookSet.bind(entry.installation)
+    const note = (level: 'info' | 'warn' | 'error') => (message: string, connection?: Connection) =>
+      owner.journal.add({ type: 'note', connection: connection?.number, level, source: name, message })
+    const log: PluginLog = { info: note('info'), warn: note('warn'), error: note('error') }
+    return {
+      name,
+      hooks,
+      on: on as On,
+      clock: this.#clockFor(entry),
+      random: owner.random().fork(name),
+      report: (finding) => {
+        if (!entry.installation.enabled) return
+        entry.installation.fired++
+        owner.found(violationOfFinding(finding), finding.connection)
+      },
+      log,
+      server: owner.server,
+    }
+  }
+
+  /** A plugin's timers end with it. */
+  #clockFor(entry: Installed): Clock {
+    const { clock } = this.#owner
+    return {
+      now: () => clock.now(),
+      wallTime: () => clock.wallTime(),
+      after: (delayMs, action) => {
+        const timer = clock.after(delayMs, () => {
+          entry.timers.delete(timer)
+          if (!entry.installation.enabled) return
+          try {
+            action()
+          } catch (cause) {
+            const { name } = entry.installation.plugin.meta
+            this.#owner.pluginFailed(
+              new PluginError(`plugin '${name}' failed in a timer: ${messageOf(cause)}`, { plugin: name, hook: 'timer', cause }),
+              undefined,
+            )
+          }
+        })
+        entry.timers.add(timer)
+        return {
+          cancel: () => {
+            entry.timers.delete(timer)
+            timer.cancel()
+          },
+        }
+      },
+    }
+  }
+}
+
+function violationOfFinding(finding: Finding): Violation {
+  const { rule, message, level = 'warning', statements = [] } = finding
+  return {
+    rule,
+    statements,
+    level,
+    message,
+    reasonCode: 0x83,
+    packet: undefined,
+    raw: undefined,
+    offset: undefined,
+    default: level === 'error' ? 'disconnect' : 'warn',
+  }
+}
+
+function setupFailed(plugin: Plugin, cause: unknown): PluginError {
+  const { name } = plugin.meta
+  return new PluginError(`plugin '${name}' failed in its setup: ${messageOf(cause)}`, { plugin: name, hook: 'setup', cause })
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

@@ -1,0 +1,145 @@
+/** Where a server listens: TCP on IPv4 and IPv6, a port of a range, unix sockets. */
+import { chmodSync, rmSync, statSync } from 'node:fs'
+import { connect, createServer, type Server as NetServer } from 'node:net'
+import { MqttestError, nameHint } from '../errors.ts'
+import { SocketTransport } from './socket-transport.ts'
+import type { Transport } from './transport.ts'
+
+/** Where to listen. */
+export interface ListenOptions {
+  /** Port; 0 lets the system choose a free one; '1883-2000' takes the first free one of a range. */
+  readonly port?: number | `${number}` | `${number}-${number}`
+  /** Address or host name; '127.0.0.1' by default. '::1' for IPv6 loopback, '::' or '0.0.0.0' for every address. */
+  readonly host?: string
+  /** Path of a unix socket, in place of port and host. */
+  readonly path?: string
+}
+
+/** A place that is being listened at. */
+export interface Listener {
+  /** 'mqtt://127.0.0.1:1883', or 'unix:/path'. */
+  readonly url: string
+  /** The port; 0 for a unix socket. */
+  readonly port: number
+  readonly host: string
+  /** Stops listening. Resolves when the place is free. Connections that were accepted live on. */
+  close(): Promise<void>
+  /** Listens again at the same place. */
+  reopen(): Promise<void>
+  readonly open: boolean
+}
+
+/** The ports that an option stands for, in the order in which they are tried. */
+export function portsOf(port: ListenOptions['port'] = 0): { from: number; to: number } {
+  const match = /^(\d+)(?:-(\d+))?$/.exec(String(port))
+  const from = Number(match?.[1])
+  const to = Number(match?.[2] ?? match?.[1])
+  if (match === null || from > 65_535 || to > 65_535 || to < from)
+    throw new MqttestError('MQTTEST_OPTION', `option 'port': expected 0 to 65535 or a range such as '1883-2000', got ${JSON.stringify(port)}`)
+  return { from, to }
+}
+
+/** Checks the shape of an entry of `listen`. Throws MQTTEST_OPTION. */
+export function checkListenOptions(options: ListenOptions): void {
+  const known = ['port', 'host', 'path']
+  for (const key of Object.keys(options))
+    if (!known.includes(key)) throw new MqttestError('MQTTEST_OPTION', `option 'listen': unknown key '${key}'.${nameHint(key, known)}`)
+  portsOf(options.port)
+}
+
+/** Begins to listen. Throws MQTTEST_LISTEN, saying why, where that is not possible. */
+export async function listen(options: ListenOptions, accept: (transport: Transport) => void): Promise<Listener> {
+  checkListenOptions(options)
+  const { path, host = '127.0.0.1' } = options
+  const local = path === undefined ? host : path
+  const makeServer = () =>
+    createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) =>
+      accept(new SocketTransport(socket, path === undefined ? 'tcp' : 'unix', local)),
+    )
+
+  let server = makeServer()
+  let port = 0
+  if (path !== undefined) {
+    await removeStaleSocket(path)
+    await listenAt(server, { path }, path)
+    chmodSync(path, 0o600)
+  } else {
+    const { from, to } = portsOf(options.port)
+    for (port = from; ; port++) {
+      try {
+        await listenAt(server, { host, port }, `${host}:${port}`)
+        break
+      } catch (error) {
+        if (port >= to || !isCode(error, 'EADDRINUSE'))
+          throw to > from ? new MqttestError('MQTTEST_LISTEN', `no free port from ${from} to ${to} on ${host}`, { cause: error }) : error
+        server = makeServer()
+      }
+    }
+    const address = server.address()
+    if (typeof address === 'object' && address !== null) port = address.port
+  }
+  let open = true
+  return {
+    port,
+    host: path === undefined ? host : '',
+    url: path === undefined ? `mqtt://${host.includes(':') ? `[${host}]` : host}:${port}` : `unix:${path}`,
+    get open() {
+      return open
+    },
+    async close() {
+      if (!open) return
+      open = false
+      await new Promise<void>((resolve) => {
+        // Waits for connections as well, which is not asked for: the place is free as soon as the handle is closed.
+        server.close()
+        resolve()
+      })
+    },
+    async reopen() {
+      if (open) return
+      server = makeServer()
+      await listenAt(server, path === undefined ? { host, port } : { path }, local)
+      open = true
+    },
+  }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof MqttestError && typeof error.cause === 'object' && error.cause !== null && Reflect.get(error.cause, 'code') === code
+}
+
+function listenAt(server: NetServer, at: { host: string; port: number } | { path: string }, name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (cause: NodeJS.ErrnoException) => {
+      const why =
+        cause.code === 'EADDRINUSE'
+          ? 'it is in use'
+          : cause.code === 'EACCES'
+            ? 'permission denied'
+            : cause.code === 'EADDRNOTAVAIL'
+              ? 'this machine has no such address'
+              : cause.message
+      reject(new MqttestError('MQTTEST_LISTEN', `cannot listen on ${name}: ${why}`, { cause }))
+    }
+    server.once('error', failed)
+    server.listen({ ...at, backlog: 1024 }, () => {
+      server.off('error', failed)
+      server.on('error', () => undefined)
+      resolve()
+    })
+  })
+}
+
+/** A socket file that outlived its server would make the address look taken; one that answers is left alone. */
+async function removeStaleSocket(path: string): Promise<void> {
+  if (statSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return
+  const answered = await new Promise<boolean>((resolve) => {
+    const probe = connect(path)
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', () => resolve(false))
+  })
+  if (!answered) rmSync(path, { force: true })
+}

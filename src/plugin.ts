@@ -1,0 +1,286 @@
+/**
+ * Plugins: what they are, how one is made, how its options are checked. A plugin is known by its shape and its name, never
+ * by class or reference, so that two copies of mqttest in one tree do not matter.
+ */
+import type { Clock } from './clock.ts'
+import type { Connection } from './connection/connection.ts'
+import { MqttestError, nameHint } from './errors.ts'
+import type { Filter } from './filter.ts'
+import type { Level } from './lint/rules.ts'
+import { type Option, type OptionInput, type OptionOutput, type OptionTable, option, readOptions } from './option.ts'
+import type { Random } from './random.ts'
+import { looksLikeScope, type Scope } from './scope.ts'
+import type { Server } from './server.ts'
+import type { HookTap, PluginHooks } from './tap-guard.ts'
+
+/** The version of the plugin interface that this mqttest has. A plugin for another one is refused with one clear message. */
+export const pluginApi = 1
+
+/** What a plugin says about itself. */
+export interface PluginMeta {
+  /** Kebab-case; the plugin's identity. Outside of mqttest: 'vendor/name' or the name of the package. */
+  readonly name: string
+  /** The version of the plugin interface that it was written for: 1. */
+  readonly api?: number
+  /** One sentence: what a client notices. */
+  readonly summary?: string
+  /** Ids of the statements that it is about: 'MQTT-4.4.0-1'. */
+  readonly spec?: readonly string[]
+  /** The mistake in a client that it brings to light. */
+  readonly finds?: string
+  /** Where the behaviour was seen in the wild. */
+  readonly seenIn?: readonly string[]
+}
+
+/** Something that a plugin saw a client do. Without `connection` it is about the whole run. */
+export interface Finding {
+  /** Kebab-case name of the rule. */
+  readonly rule: string
+  /** One sentence: what is wrong, with what was found. */
+  readonly message: string
+  /** 'warning' by default. */
+  readonly level?: Level
+  readonly statements?: readonly string[]
+  readonly connection?: Connection
+}
+
+/** Writes to the record, under the plugin's name. */
+export interface PluginLog {
+  info(message: string, connection?: Connection): void
+  warn(message: string, connection?: Connection): void
+  error(message: string, connection?: Connection): void
+}
+
+/** Taps a hook for the events that match a filter. The function gets what the hook gives. */
+export type On = <Args extends readonly unknown[], Result>(
+  hook: HookTap<Args, Result>,
+  filter: Filter,
+  tap: (...args: Args) => Result | undefined | void | Promise<Result | undefined | void>,
+) => void
+
+/** Everything that a plugin may touch. Switching the plugin off takes all of it back. */
+export interface PluginApi {
+  /** The plugin's own name. */
+  readonly name: string
+  /** Every hook; see hooks.ts. */
+  readonly hooks: PluginHooks
+  /** Taps a hook with a filter: `on(hooks.send, { cmd: 'puback', nth: 2 }, (steps) => [])`. */
+  readonly on: On
+  /** Time. A plugin has no timers of its own; what it starts here ends with it. */
+  readonly clock: Clock
+  /** Chance, seeded by the run's seed and the plugin's name; per connection through `connection.random`. */
+  readonly random: Random
+  /** Reports something that a client did wrong or could do better. */
+  readonly report: (finding: Finding) => void
+  readonly log: PluginLog
+  readonly server: Server
+}
+
+/** Called when the plugin is switched off. */
+export type Teardown = () => void
+
+/** A Standard Schema (zod, valibot, arktype, ...), which a plugin may use in place of a table of options. */
+export interface StandardSchema<In = unknown, Out = unknown> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    validate(
+      value: unknown,
+    ):
+      | { readonly value: Out; readonly issues?: undefined }
+      | { readonly issues: readonly { readonly message: string; readonly path?: readonly unknown[] | undefined }[] }
+      | Promise<unknown>
+    readonly types?: { readonly input: In; readonly output: Out } | undefined
+  }
+}
+
+/** How a plugin describes its options. */
+export type OptionsSchema = OptionTable | StandardSchema
+
+/** What an author may write for the options. */
+export type SchemaInput<S> = S extends StandardSchema<infer In, unknown> ? In : OptionInput<S>
+
+/** What `setup` gets. */
+export type SchemaOutput<S> = S extends StandardSchema<unknown, infer Out> ? Out : OptionOutput<S>
+
+/** A plugin as its author writes it, options not yet given. A plain object of this shape is enough. */
+export interface PluginDefinition<S extends OptionsSchema = OptionsSchema> {
+  readonly meta: PluginMeta
+  readonly options?: S
+  setup(api: PluginApi, options: SchemaOutput<S>): Teardown | undefined | void | Promise<Teardown | undefined | void>
+}
+
+const brand: unique symbol = Symbol.for('mqttest.plugin')
+
+/** A plugin with its options, ready to be used by a server. */
+export interface Plugin {
+  readonly meta: PluginMeta
+  /** The options as they were given, before the defaults. */
+  readonly given: unknown
+  /** The options as `setup` gets them. */
+  readonly options: unknown
+  install(api: PluginApi): Teardown | undefined | void | Promise<Teardown | undefined | void>
+  readonly [brand]: true
+}
+
+/** Makes a plugin from its options; carries what is known about it. */
+export interface PluginFactory<Name extends string = string, In = never> {
+  (options?: In): Plugin
+  readonly meta: PluginMeta & { readonly name: Name }
+  /** The description of the options; empty where there are none. */
+  readonly options: OptionsSchema
+  /** The definition without its types, for those who have the options as data. */
+  readonly create: (options?: unknown) => Plugin
+}
+
+/** A list of plugins under one name in a config: plugins, packs in packs, and empty places, which are skipped. */
+export type Pack = readonly PluginEntry[]
+
+/** What may stand in a list of plugins. Names are resolved from the place of the config file. */
+export type PluginEntry =
+  | Plugin
+  | AnyFactory
+  | string
+  | readonly [plugin: string | AnyFactory, options: object | undefined, scope?: Scope]
+  | readonly [plugin: Plugin | string, scope: Scope]
+  | Pack
+  | false
+  | null
+  | undefined
+
+/** A factory whose options are not looked at. */
+export interface AnyFactory {
+  readonly meta: PluginMeta
+  readonly create: (options?: unknown) => Plugin
+}
+
+/** Makes a plugin. Throws MQTTEST_PLUGIN_SHAPE where the definition is none. */
+export function definePlugin<const Name extends string, S extends OptionsSchema = Record<never, never>>(
+  definition: PluginDefinition<S> & { readonly meta: { readonly name: Name } },
+): PluginFactory<Name, SchemaInput<S>> {
+  checkDefinition(definition)
+  const create = (options?: unknown) => instantiate(definition, options)
+  return Object.assign((options?: SchemaInput<S>) => create(options), { meta: definition.meta, options: definition.options ?? {}, create })
+}
+
+/** Names a set of plugins. Only gives types: a pack is a list. */
+export function definePack(...entries: PluginEntry[]): Pack {
+  return entries
+}
+
+/** Gives the n-th connection the n-th entry, and begins again after the last; null leaves a connection alone. */
+export function perConnection(entries: readonly (Plugin | AnyFactory | string | null | undefined | readonly (Plugin | string)[])[]): Pack {
+  const every = entries.length
+  return entries.map((entry, from): PluginEntry => {
+    if (entry === null || entry === undefined) return null
+    const list: readonly (Plugin | AnyFactory | string)[] = Array.isArray(entry) ? entry : [entry]
+    return list.map((plugin): PluginEntry => (isPlugin(plugin) ? [plugin, { every, from }] : [plugin, undefined, { every, from }]))
+  })
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Whether a value is a plugin with its options, from this copy of mqttest or another. */
+export function isPlugin(value: unknown): value is Plugin {
+  return isRecord(value) && Reflect.get(value, brand) === true
+}
+
+/** Whether a value is what `definePlugin` returns, from this copy of mqttest or another. */
+export function isFactory(value: unknown): value is AnyFactory {
+  return typeof value === 'function' && 'create' in value && typeof value.create === 'function' && 'meta' in value && isRecord(value.meta)
+}
+
+/** Whether a value has the shape of a plugin definition. */
+export function isDefinition(value: unknown): value is PluginDefinition {
+  return isRecord(value) && isRecord(value.meta) && typeof value.meta.name === 'string' && typeof value.setup === 'function'
+}
+
+function checkDefinition(definition: unknown): void {
+  if (!isDefinition(definition)) throw new MqttestError('MQTTEST_PLUGIN_SHAPE', 'a plugin has meta: { name, ... } and setup(api, options)')
+  const { name, api = pluginApi } = definition.meta
+  if (api !== pluginApi) throw new MqttestError('MQTTEST_PLUGIN_API', `plugin '${name}' is written for plugin API ${api}; this mqttest has API ${pluginApi}`)
+}
+
+/** Makes a plugin from a definition and options as data. Throws MQTTEST_OPTION where the options are wrong. */
+export function instantiate(definition: PluginDefinition, given: unknown): Plugin {
+  checkDefinition(definition)
+  const { meta, options: schema = {} } = definition
+  const options = isStandardSchema(schema) ? readStandard(meta.name, schema, given) : readOptions(`plugin '${meta.name}'`, schema, given)
+  return Object.freeze({ meta, given, options, install: (api: PluginApi) => definition.setup(api, options), [brand]: true as const })
+}
+
+/** Whether the options are described by a Standard Schema. */
+export function isStandardSchema(schema: OptionsSchema): schema is StandardSchema {
+  return '~standard' in schema
+}
+
+function readStandard(name: string, schema: StandardSchema, given: unknown): Readonly<Record<string, unknown>> {
+  const result = schema['~standard'].validate(given ?? {})
+  if (result instanceof Promise)
+    throw new MqttestError('MQTTEST_PLUGIN_SHAPE', `plugin '${name}': its options are checked asynchronously, which is not supported`)
+  if ('issues' in result && result.issues !== undefined) {
+    const lines = result.issues.map((issue) => {
+      const path = (issue.path ?? []).map((part) => (isRecord(part) ? String(part.key) : String(part))).join('.')
+      return path === '' ? issue.message : `option '${path}': ${issue.message}`
+    })
+    throw new MqttestError('MQTTEST_OPTION', `plugin '${name}': ${lines.join('; ')}`)
+  }
+  return 'value' in result && isRecord(result.value) ? result.value : {}
+}
+
+/** A plugin with the scope that it was given in a list. */
+export interface ScopedPlugin {
+  readonly plugin: Plugin
+  readonly scope: Scope
+}
+
+/** Looks a plugin up by its name in a config; throws where there is none. */
+export type PluginLookup = (name: string) => unknown
+
+/**
+ * Flattens a list of plugins: packs in packs, names, options and scopes. Names go through `lookup`; without one they are
+ * an error, since only a config knows where to look.
+ */
+export function flattenPlugins(entries: unknown, lookup: PluginLookup, where = 'plugins'): ScopedPlugin[] {
+  if (entries === false || entries === null || entries === undefined) return []
+  if (isPlugin(entries)) return [{ plugin: entries, scope: {} }]
+  if (isFactory(entries)) return [{ plugin: entries.create(undefined), scope: {} }]
+  if (isDefinition(entries)) return [{ plugin: instantiate(entries, undefined), scope: {} }]
+  if (typeof entries === 'string') return flattenPlugins(lookup(entries), lookup, entries)
+  if (!Array.isArray(entries))
+    throw new MqttestError('MQTTEST_PLUGIN_SHAPE', `${where}: expected a plugin, a name or a list of them, got ${JSON.stringify(entries) ?? String(entries)}`)
+  const [head, second, third] = entries
+  const pair = entries.length >= 2 && entries.length <= 3 && isRecord(second) && !isPlugin(second) && !isDefinition(second)
+  const unset = entries.length === 3 && second === undefined && isRecord(third)
+  if (pair || unset) {
+    const named = typeof head === 'string' ? lookup(head) : head
+    // [plugin(), scope]: its options are given already. A pack takes a scope as well: it goes to every plugin in it.
+    if (isPlugin(named) || Array.isArray(named))
+      return flattenPlugins(named, lookup, where).map((entry) => ({ plugin: entry.plugin, scope: { ...asScope(second ?? third, where), ...entry.scope } }))
+    const scope = entries.length === 3 ? asScope(third, where) : {}
+    if (isFactory(named)) return [{ plugin: named.create(second), scope }]
+    if (isDefinition(named)) return [{ plugin: instantiate(named, second), scope }]
+  }
+  return entries.flatMap((entry) => flattenPlugins(entry, lookup, where))
+}
+
+function asScope(value: unknown, where: string): Scope {
+  if (looksLikeScope(value)) return value
+  const key = isRecord(value) ? (Object.keys(value).find((name) => !looksLikeScope({ [name]: 1 })) ?? '') : ''
+  throw new MqttestError(
+    'MQTTEST_OPTION',
+    `${where}: expected a scope, got ${JSON.stringify(value)}.${nameHint(key, ['connection', 'every', 'from', 'clientId', 'username', 'address', 'protocolVersion', 'when', 'times'])}`,
+  )
+}
+
+/** The lookup of a server without a config: every name is an error that says what to do. */
+export const noLookup: PluginLookup = (name) => {
+  throw new MqttestError(
+    'MQTTEST_PLUGIN_UNKNOWN',
+    `plugin '${name}' is given by name, which needs a config file: import it instead, or start with { config: true }`,
+  )
+}
+
+export { type Option, option }

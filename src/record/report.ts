@@ -1,0 +1,165 @@
+/** What `stop()` gives: the run in numbers. */
+import type { Connection } from '../connection/connection.ts'
+import type { PluginError } from '../errors.ts'
+import type { Verdict, Violation } from '../lint/violation.ts'
+import type { Installation } from '../tap-guard.ts'
+import { type Command, commands } from '../wire/packet.ts'
+
+/** Packets by type; a type that did not occur is left out. */
+export type PacketCounts = { [C in Command]?: number }
+
+/** One connection in the report. */
+export interface ConnectionReport {
+  readonly number: number
+  readonly clientId: string | undefined
+  readonly protocolVersion: number | undefined
+  readonly remoteAddress: string
+  readonly packets: { readonly in: PacketCounts; readonly out: PacketCounts }
+  readonly bytes: { readonly in: number; readonly out: number }
+  /** How it ended; undefined while it lasts. */
+  readonly ended: { readonly by: string; readonly how: string; readonly reason: string; readonly reasonCode: number | undefined } | undefined
+}
+
+/** Violations of one rule. */
+export interface ViolationReport {
+  readonly rule: string
+  readonly statements: readonly string[]
+  readonly level: string
+  readonly count: number
+  /** The message of the first one. */
+  readonly message: string
+  /** Whether any of them fails the run. */
+  readonly fails: boolean
+  /** Numbers of the connections where it was seen; the first 100. */
+  readonly connections: readonly number[]
+}
+
+/** The run in numbers. */
+export interface Report {
+  /** Start with this seed to repeat the run's chance. */
+  readonly seed: string
+  readonly durationMs: number
+  /** Why the server stopped. */
+  readonly reason: string
+  /** Connections that were accepted. */
+  readonly connections: number
+  readonly packets: { readonly in: PacketCounts; readonly out: PacketCounts }
+  readonly bytes: { readonly in: number; readonly out: number }
+  /** Each connection, oldest first; at most the last 1,000. */
+  readonly perConnection: readonly ConnectionReport[]
+  readonly violations: readonly ViolationReport[]
+  readonly faults: {
+    /** How often each plugin changed or reported something. */
+    readonly applied: readonly { readonly plugin: string; readonly count: number }[]
+    /** Plugins that were enabled and did nothing: a fault test without a fault proves nothing. */
+    readonly neverFired: readonly string[]
+  }
+  readonly pluginErrors: readonly string[]
+  /** Records that the journal let go because it was full. */
+  readonly recordsDropped: number
+}
+
+/** How many connections a report lists, and a server keeps after their end. */
+export const connectionsKept = 1000
+
+/** Adds counts of packets by type number to a table. */
+function countsOf(counts: Uint32Array, offset: number): PacketCounts {
+  const table: PacketCounts = {}
+  for (let type = 1; type < 16; type++) {
+    const name = commands[type]
+    const count = counts[offset + type] ?? 0
+    if (name !== undefined && count > 0) table[name] = count
+  }
+  return table
+}
+
+/** Gathers what the report needs while the run goes on, in a few numbers. */
+export class Tally {
+  readonly #counts = new Float64Array(32)
+  #bytesIn = 0
+  #bytesOut = 0
+  readonly #violations = new Map<string, { violation: Violation; count: number; fails: boolean; connections: Set<number> }>()
+
+  /** A connection ended: its numbers count. */
+  add(connection: Connection): void {
+    for (let index = 0; index < 32; index++) this.#counts[index] = (this.#counts[index] ?? 0) + (connection.counts[index] ?? 0)
+    this.#bytesIn += connection.bytesIn
+    this.#bytesOut += connection.bytesOut
+  }
+
+  violated(violation: Violation, verdict: Verdict, connection: number | undefined, failsRun: boolean): void {
+    const known = this.#violations.get(violation.rule)
+    const entry = known ?? { violation, count: 0, fails: false, connections: new Set<number>() }
+    if (known === undefined) this.#violations.set(violation.rule, entry)
+    entry.count++
+    entry.fails ||= verdict === 'fail' || failsRun
+    if (connection !== undefined && entry.connections.size < 100) entry.connections.add(connection)
+  }
+
+  violations(): ViolationReport[] {
+    return [...this.#violations.values()].map(({ violation, count, fails, connections }) => ({
+      rule: violation.rule,
+      statements: violation.statements,
+      level: violation.level,
+      count,
+      message: violation.message,
+      fails,
+      connections: [...connections],
+    }))
+  }
+
+  /** The numbers of all connections, those that last included. */
+  totals(open: Iterable<Connection>): Pick<Report, 'packets' | 'bytes'> {
+    const counts = Uint32Array.from(this.#counts)
+    let [bytesIn, bytesOut] = [this.#bytesIn, this.#bytesOut]
+    for (const connection of open) {
+      for (let index = 0; index < 32; index++) counts[index] = (counts[index] ?? 0) + (connection.counts[index] ?? 0)
+      bytesIn += connection.bytesIn
+      bytesOut += connection.bytesOut
+    }
+    return { packets: { in: countsOf(counts, 0), out: countsOf(counts, 16) }, bytes: { in: bytesIn, out: bytesOut } }
+  }
+
+  clear(): void {
+    this.#counts.fill(0)
+    this.#bytesIn = 0
+    this.#bytesOut = 0
+    this.#violations.clear()
+  }
+}
+
+/** One connection's line of the report. */
+export function connectionReport(connection: Connection): ConnectionReport {
+  return {
+    number: connection.number,
+    clientId: connection.clientId,
+    protocolVersion: connection.connect?.protocolVersion,
+    remoteAddress: connection.remoteAddress,
+    packets: { in: countsOf(connection.counts, 0), out: countsOf(connection.counts, 16) },
+    bytes: { in: connection.bytesIn, out: connection.bytesOut },
+    ended: connection.ended,
+  }
+}
+
+/** What plugins did, for the report. */
+export function faultReport(installations: readonly Installation[]): Report['faults'] {
+  const counts = new Map<string, number>()
+  for (const { plugin, fired } of installations) counts.set(plugin.meta.name, (counts.get(plugin.meta.name) ?? 0) + fired)
+  return {
+    applied: [...counts].filter(([, count]) => count > 0).map(([plugin, count]) => ({ plugin, count })),
+    neverFired: [...counts].filter(([, count]) => count === 0).map(([plugin]) => plugin),
+  }
+}
+
+/** The reasons for which a run fails, as messages; empty where it does not. */
+export function failuresOf(violations: readonly ViolationReport[], pluginErrors: readonly PluginError[]): Error[] {
+  const broken = violations
+    .filter((entry) => entry.fails)
+    .map(
+      (entry) =>
+        new Error(
+          `the client broke ${entry.rule}${entry.statements.length === 0 ? '' : ` [${entry.statements.join(' ')}]`} ${entry.count} times: ${entry.message}`,
+        ),
+    )
+  return [...pluginErrors, ...broken]
+}

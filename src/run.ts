@@ -1,0 +1,37 @@
+/** What the parts of one server share: time, chance, hooks, the record, the settings. */
+import type { Broker } from './broker/broker.ts'
+import type { Clock, Timer } from './clock.ts'
+import type { Connection } from './connection/connection.ts'
+import type { TimerKind } from './connection/lifecycle.ts'
+import type { Hooks } from './hooks.ts'
+import type { Verdict, Violation } from './lint/violation.ts'
+import type { Random } from './random.ts'
+import type { Journal } from './record/journal.ts'
+import type { Settings } from './settings.ts'
+import type { HookSet } from './tap-guard.ts'
+
+/** What a client's violations lead to: 'off' records only what ends a connection; 'fail' fails the run. */
+export type LintMode = 'off' | 'warn' | 'fail'
+
+/** One run of one server, as its parts see it. */
+export interface Run {
+  readonly clock: Clock
+  random(): Random
+  readonly hookSet: HookSet
+  readonly hooks: Hooks
+  readonly journal: Journal
+  readonly settings: Settings
+  broker(): Broker
+  readonly lint: LintMode
+  /** false: no broker answers; the test plays it by hand. */
+  readonly core: boolean
+  /** Arms a timer, after the `timer` hook had its say; undefined where the answer is "never". */
+  arm(kind: TimerKind, delayMs: number, action: () => void, connection?: Connection): Timer | undefined
+  /** Writes the connection's output when what is at hand is done, so that a tick makes one write. */
+  flushSoon(connection: Connection): void
+  /** A connection has ended; its transport may still be on its way out. */
+  connectionClosed(connection: Connection): void
+  /** The transport of a connection is gone. */
+  transportClosed(connection: Connection): void
+  violated(violation: Violation, verdict: Verdict): void
+}

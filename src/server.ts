@@ -1,0 +1,584 @@
+/** One run: owns hooks, plugins, clock, random, broker, listeners. `start` makes one; see start.ts for the options. */
+import { Broker, type Publication } from './broker/broker.ts'
+import type { Message } from './broker/message.ts'
+import type { Session } from './broker/session.ts'
+import { soon } from './call-hook.ts'
+import { type Clock, chooseClock, deadline, isVirtual, type Timer, turn, type VirtualClock } from './clock.ts'
+import { Connection } from './connection/connection.ts'
+import { Expecter, type ExpectOptions, type Pattern } from './connection/script.ts'
+import { type Duration, parseDuration } from './duration.ts'
+import { MqttestError, type PluginError, RunFailedError } from './errors.ts'
+import { type Disposer, Installer } from './installer.ts'
+import { type Listener, type ListenOptions, listen } from './net/listener.ts'
+import { MemoryTransport } from './net/memory-transport.ts'
+import type { Transport } from './net/transport.ts'
+import { flattenPlugins, noLookup, type PluginEntry, type ScopedPlugin } from './plugin.ts'
+import { type Random, randomFrom } from './random.ts'
+import { describeLine } from './record/describe.ts'
+import { Journal, type JournalRecord } from './record/journal.ts'
+import { connectionReport, connectionsKept, failuresOf, faultReport, type Report, Tally } from './record/report.ts'
+import { type WaitOptions, waitFor } from './record/wait.ts'
+import type { LintMode, Run } from './run.ts'
+import type { Scope } from './scope.ts'
+import { readSettings } from './settings.ts'
+import type { StartOptions } from './start.ts'
+import { completePacket } from './steps.ts'
+import { HookSet, type PluginHooks } from './tap-guard.ts'
+import { Timers } from './timers.ts'
+import type { Command, PacketOf, Properties, QoS } from './wire/packet.ts'
+
+/** A message that a test publishes in the server's name. */
+export interface ServerMessage {
+  readonly topic: string
+  readonly payload?: string | Uint8Array
+  /** 0 by default. */
+  readonly qos?: QoS
+  readonly retain?: boolean
+  /** For MQTT 5 subscribers. */
+  readonly properties?: Properties
+}
+
+/** What a client meets while the server is offline. */
+export interface OfflineOptions {
+  /** Comes back after so long; by default when `online()` is called. */
+  readonly for?: Duration
+  /** New connections are 'refused' (nobody listens; the default), 'reset' once accepted, or 'unanswered'. */
+  readonly mode?: 'refused' | 'reset' | 'unanswered'
+  /** What happens to connections that exist: 'rst' (the default), 'fin', 'stall', or 'keep'. */
+  readonly connections?: 'rst' | 'fin' | 'stall' | 'keep'
+}
+
+/** Which records to give. */
+export interface RecordFilter {
+  readonly type?: JournalRecord['type']
+  readonly connection?: number
+  readonly cmd?: Command
+  readonly dir?: 'in' | 'out'
+}
+
+/** How long a stop waits for bytes that clients do not take, in milliseconds of real time. */
+const stopPatienceMs = 500
+
+/** A running server. */
+export class Server {
+  /** The seed of the run's chance. */
+  readonly seed: string
+  /** The server's time. On a virtual clock, `advance` moves it. */
+  readonly clock: Clock & { advance(by: Duration): Promise<void> }
+  /** Taps for a test: `server.hooks.send.tap('late', ...)`. They count as one plugin, named 'test'. */
+  readonly hooks: PluginHooks
+  /** Resolves with the report when the server has stopped, whoever stopped it; rejects like `stop()`. */
+  readonly finished: Promise<Report>
+  readonly #run: Run
+  readonly #options: StartOptions
+  readonly #plugins: readonly ScopedPlugin[]
+  readonly #journal: Journal
+  readonly #hookSet: HookSet
+  readonly #timers: Timers
+  readonly #broker: Broker
+  readonly #installer: Installer
+  readonly #tally = new Tally()
+  readonly #listeners: Listener[] = []
+  readonly #open = new Map<number, Connection>()
+  readonly #transports = new Set<Connection>()
+  readonly #pluginErrors: PluginError[] = []
+  readonly #startedMs: number
+  #closed: Connection[] = []
+  #dirty: Connection[] = []
+  #random: Random
+  #accepted = 0
+  #taken = 0
+  #expecter: Expecter
+  #offline: OfflineOptions['mode'] | undefined
+  #offlineTimer: Timer | undefined
+  #stopping: Promise<Report> | undefined
+  #settle!: { resolve(report: Report): void; reject(error: unknown): void }
+  #closeDump: (() => Promise<void>) | undefined
+  #whenEmpty: (() => void) | undefined
+
+  /** Use {@link start}. */
+  constructor(options: StartOptions, plugins: readonly ScopedPlugin[], seed: string) {
+    this.#options = options
+    this.#plugins = plugins
+    this.seed = seed
+    this.#random = randomFrom(seed)
+    const clock = chooseClock(options.clock)
+    this.clock = Object.assign(Object.create(clock), {
+      now: () => clock.now(),
+      wallTime: () => clock.wallTime(),
+      after: (delayMs: number, action: () => void) => clock.after(delayMs, action),
+      advance: (by: Duration) => advance(clock, by),
+    })
+    this.#hookSet = new HookSet({
+      pluginFailed: (error, connection) => this.#pluginFailed(error, connection),
+      faultApplied: (plugin, hook, connection, before, after) =>
+        this.#journal.add({ type: 'fault', connection: connection?.number, plugin, hook, before, after }),
+      connectionByNumber: (number) => this.#open.get(number) ?? this.#closed.find((connection) => connection.number === number),
+    })
+    this.#journal = new Journal(clock, { records: options.journal?.records ?? 100_000, bytes: options.journal?.bytes ?? 64 * 1024 * 1024 })
+    this.#timers = new Timers(clock, this.#hookSet.hooks)
+    const settings = readSettings(options.broker)
+    const lint: LintMode = options.lint ?? 'warn'
+    const run: Run = {
+      clock,
+      random: () => this.#random,
+      hookSet: this.#hookSet,
+      hooks: this.#hookSet.hooks,
+      journal: this.#journal,
+      settings,
+      broker: () => this.#broker,
+      lint,
+      core: options.core !== false,
+      arm: (kind, delayMs, action, connection) => this.#timers.arm(kind, delayMs, action, connection),
+      flushSoon: (connection) => this.#flushSoon(connection),
+      connectionClosed: (connection) => this.#connectionClosed(connection),
+      transportClosed: (connection) => this.#transportClosed(connection),
+      violated: (violation, verdict) => this.#tally.violated(violation, verdict, undefined, lint === 'fail' && violation.level !== 'info'),
+    }
+    this.#run = run
+    this.#broker = new Broker(run)
+    this.#startedMs = clock.now()
+    this.#expecter = new Expecter(run, undefined)
+    this.#installer = new Installer({
+      server: this,
+      clock,
+      journal: this.#journal,
+      hookSet: this.#hookSet,
+      random: () => this.#random,
+      pluginFailed: (error, connection) => this.#pluginFailed(error, connection),
+      found: (violation, connection) => {
+        if (connection !== undefined) connection.violated(violation)
+        else {
+          this.#journal.add({ type: 'violation', connection: undefined, violation, verdict: violation.default })
+          run.violated(violation, violation.default)
+        }
+      },
+    })
+    this.hooks = this.#testHooks()
+    this.finished = new Promise<Report>((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    this.finished.catch(() => undefined)
+  }
+
+  // ── Where ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Address of the first listener: 'mqtt://127.0.0.1:1883'. Empty where the server does not listen. */
+  get url(): string {
+    return this.#listeners[0]?.url ?? ''
+  }
+
+  /** Port of the first listener; 0 where it has none. */
+  get port(): number {
+    return this.#listeners[0]?.port ?? 0
+  }
+
+  /** Host of the first listener. */
+  get host(): string {
+    return this.#listeners[0]?.host ?? ''
+  }
+
+  /** Addresses of all listeners, in the order of the option `listen`. */
+  get urls(): readonly string[] {
+    return this.#listeners.map((listener) => listener.url)
+  }
+
+  /** Environment variables that tell a program where the server is: MQTT_URL, MQTT_HOST, MQTT_PORT. */
+  get env(): Readonly<Record<'MQTT_URL' | 'MQTT_HOST' | 'MQTT_PORT', string>> {
+    return { MQTT_URL: this.url, MQTT_HOST: this.host, MQTT_PORT: String(this.port) }
+  }
+
+  /** @internal Sets up plugins, opens the dump and the listeners. Called once, by `start`. */
+  async open(): Promise<void> {
+    const { options, places } = { options: this.#options, places: placesOf(this.#options) }
+    await this.#installer.installAll(this.#plugins)
+    this.#observe()
+    if (options.dump !== undefined) {
+      const { openDump } = await import('./record/dump.ts')
+      this.#closeDump = openDump(options.dump, this.#journal, this.clock)
+    }
+    try {
+      for (const place of places) this.#listeners.push(await listen(place, (transport) => this.#accept(transport)))
+      if (this.#hookSet.hooks.serverStart.isUsed()) await soon<void>((done) => this.#hookSet.hooks.serverStart.callAsync(this, () => done()))
+      const failed = this.#pluginErrors[0]
+      if (failed !== undefined && options.onPluginError !== 'warn') throw failed
+    } catch (error) {
+      await Promise.all(this.#listeners.map((listener) => listener.close()))
+      this.#installer.removeAll()
+      await this.#closeDump?.()
+      throw error
+    }
+    if (options.maxRuntime !== undefined)
+      this.#timers.arm('max-runtime', parseDuration(options.maxRuntime, "option 'maxRuntime'"), () => this.#stopInBackground('the maximum runtime is over'))
+    options.signal?.addEventListener('abort', () => this.#stopInBackground('the signal was aborted'), { once: true })
+    if (options.signal?.aborted) this.#stopInBackground('the signal was aborted')
+  }
+
+  // ── Connections ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Connections that exist, and the last 1,000 that ended, in order. */
+  get connections(): readonly Connection[] {
+    return [...this.#closed, ...this.#open.values()].sort((one, two) => one.number - two.number)
+  }
+
+  /**
+   * A connection: the n-th (counted from 0), the latest of a client id, or without an argument the next that was not asked
+   * for yet. Resolves at once where it exists, else when it comes.
+   */
+  async connection(which?: number | { readonly clientId: string }, options: WaitOptions = {}): Promise<Connection> {
+    const number = which === undefined ? this.#taken++ : which
+    const find = (): Connection | undefined => {
+      if (typeof number === 'number') return this.#open.get(number) ?? this.#closed.find((connection) => connection.number === number)
+      return this.connections.findLast((connection) => connection.clientId === number.clientId)
+    }
+    const found = find()
+    if (found !== undefined) return found
+    if (typeof number === 'number' && number < this.#accepted)
+      throw new MqttestError('MQTTEST_STATE', `connection ${number} ended long ago: only the last ${connectionsKept} that ended are kept`)
+    const name = typeof number === 'number' ? `connection ${number}` : `a connection of client '${number.clientId}'`
+    return waitFor(
+      this.#journal,
+      this.#journal.next,
+      (record) => (record.type === 'open' || record.type === 'packet' ? find() : undefined),
+      options,
+      (why) => `expected ${name}: ${why}. ${this.#accepted} connections were accepted.\n${this.#timeline()}`,
+    )
+  }
+
+  /** Takes a transport as a new connection. For tests without a socket: see `mqttest/testing`. */
+  #accept(transport: Transport): void {
+    if (this.#stopping !== undefined) {
+      transport.destroy()
+      return
+    }
+    if (this.#offline === 'reset') {
+      transport.listen({ data() {}, end() {}, drain() {}, closed() {} })
+      transport.reset()
+      return
+    }
+    const connection = new Connection(this.#run, this.#accepted++, transport)
+    this.#open.set(connection.number, connection)
+    this.#transports.add(connection)
+    this.#journal.add({ type: 'open', connection: connection.number, transport: transport.kind, remoteAddress: transport.remoteAddress })
+    if (this.#offline === 'unanswered') connection.stall()
+    connection.start()
+    const { maxConnections } = this.#options
+    if (maxConnections !== undefined && this.#accepted >= maxConnections) for (const listener of this.#listeners) void listener.close()
+  }
+
+  /** @internal Joins a client in the same process; resolves with its end. */
+  joinMemory(): Transport {
+    const [serverEnd, clientEnd] = MemoryTransport.pair()
+    this.#accept(serverEnd)
+    return clientEnd
+  }
+
+  #connectionClosed(connection: Connection): void {
+    this.#open.delete(connection.number)
+    this.#tally.add(connection)
+    this.#closed.push(connection)
+    if (this.#closed.length > connectionsKept * 1.1) this.#closed = this.#closed.slice(-connectionsKept)
+    const { maxConnections } = this.#options
+    if (maxConnections !== undefined && this.#accepted >= maxConnections && this.#open.size === 0)
+      this.#stopInBackground(`${maxConnections} connections came and went`)
+  }
+
+  #transportClosed(connection: Connection): void {
+    this.#transports.delete(connection)
+    if (this.#transports.size === 0) this.#whenEmpty?.()
+  }
+
+  #flushSoon(connection: Connection): void {
+    if (this.#dirty.push(connection) > 1) return
+    queueMicrotask(() => {
+      const dirty = this.#dirty
+      this.#dirty = []
+      for (const one of dirty) one.flush()
+    })
+  }
+
+  // ── Expectations and history ────────────────────────────────────────────────────────────────────────────────────
+
+  /** The next packet of a type on any connection that fits the pattern: one that came already, or the next to come. */
+  async expect<C extends Command>(cmd: C, pattern?: Pattern<C>, options?: ExpectOptions): Promise<PacketOf<C>> {
+    return (await this.#expecter.expect(cmd, pattern, options)).packet
+  }
+
+  /** Fails where a fitting packet came already, or comes within `for` (100 ms by default). */
+  expectNone<C extends Command>(cmd: C, pattern?: Pattern<C>, options?: ExpectOptions & { for?: Duration }): Promise<void> {
+    return this.#expecter.expectNone(cmd, pattern, options)
+  }
+
+  /** What the journal holds, oldest first. */
+  records(filter: RecordFilter = {}): JournalRecord[] {
+    const found: JournalRecord[] = []
+    for (const record of this.#journal.since(0)) {
+      if (filter.type !== undefined && record.type !== filter.type) continue
+      if (filter.connection !== undefined && record.connection !== filter.connection) continue
+      if (filter.cmd !== undefined && !(record.type === 'packet' && record.cmd === filter.cmd)) continue
+      if (filter.dir !== undefined && !(record.type === 'packet' && record.direction === filter.dir)) continue
+      found.push(record)
+    }
+    return found
+  }
+
+  /** Calls `listener` with each record from now on. Returns the call that ends it. */
+  onRecord(listener: (record: JournalRecord) => void): () => void {
+    return this.#journal.listen(listener)
+  }
+
+  /**
+   * Resolves when nothing goes on: no plan waits, nothing is in flight to a client that is there, and nothing was recorded
+   * for `quiet` milliseconds of real time (30 by default). Rejects after `within` (1 s by default).
+   */
+  idle(options: { readonly quiet?: Duration } & WaitOptions = {}): Promise<void> {
+    const quietMs = parseDuration(options.quiet ?? 30, 'quiet')
+    const withinMs = parseDuration(options.within ?? 1000, 'within')
+    return new Promise((resolve, reject) => {
+      let quiet: Timer | undefined
+      const over = (finish: () => void) => {
+        quiet?.cancel()
+        limit.cancel()
+        stopListening()
+        stopEnd()
+        options.signal?.removeEventListener('abort', aborted)
+        finish()
+      }
+      const wait = () => {
+        quiet?.cancel()
+        quiet = deadline(quietMs, () => (this.#busyWith() === undefined ? over(resolve) : wait()))
+      }
+      const aborted = () => over(() => reject(options.signal?.reason))
+      const stopListening = this.#journal.listen(wait)
+      const stopEnd = this.#journal.onEnd(() => over(resolve))
+      const limit = deadline(withinMs, () =>
+        over(() =>
+          reject(
+            new MqttestError(
+              'MQTTEST_EXPECT',
+              `the server was not idle within ${withinMs} ms: ${this.#busyWith() ?? 'packets kept coming'}.\n${this.#timeline()}`,
+            ),
+          ),
+        ),
+      )
+      options.signal?.addEventListener('abort', aborted)
+      wait()
+    })
+  }
+
+  #busyWith(): string | undefined {
+    for (const connection of this.#open.values()) {
+      if (connection.pendingPlans > 0) return `a plan waits on connection ${connection.number}`
+      const inFlight = connection.session?.inFlight.size ?? 0
+      if (inFlight > 0) return `${inFlight} messages are in flight on connection ${connection.number}`
+    }
+    return undefined
+  }
+
+  #timeline(): string {
+    return [...this.#journal.since(Math.max(0, this.#journal.next - 30))].map((record) => `  ${describeLine(record)}`).join('\n')
+  }
+
+  // ── Acting ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Publishes a message in the server's name. Returns how many sessions it goes to. */
+  publish(message: ServerMessage): number {
+    const packet = completePacket({ cmd: 'publish', ...message })
+    if (packet.cmd !== 'publish') return 0
+    const publication: Publication = packet
+    return this.#broker.publish(publication, undefined, 'inject')
+  }
+
+  /** Sessions that exist, with or without a connection. */
+  get sessions(): readonly Session[] {
+    return this.#broker.sessions.all()
+  }
+
+  /** Retained messages. */
+  get retained(): readonly Message[] {
+    return this.#broker.retained.all()
+  }
+
+  /**
+   * Adds a plugin on top of what runs. Its taps come after those of the start options. Returns the call that takes it off
+   * again. Throws MQTTEST_PLUGIN_UNKNOWN for a name: those are resolved by `start` only.
+   */
+  use(entry: PluginEntry, scope: Scope = {}): Disposer {
+    const disposers = flattenPlugins(entry, noLookup).map((one) => this.#installer.use(one.plugin, { ...scope, ...one.scope }))
+    this.#observe()
+    const dispose = () => {
+      for (const one of disposers) one()
+      this.#observe()
+    }
+    return Object.assign(dispose, { [Symbol.dispose]: dispose })
+  }
+
+  /** @internal Lets plans go on that wait with { until: name }, on every connection. */
+  signal(name: string): void {
+    for (const connection of this.#open.values()) connection.signal(name)
+  }
+
+  /**
+   * Back to the start: plugins as in the start options, their counters at zero; no connections, sessions, retained messages or
+   * records; the next connection is number 0; chance begins anew.
+   */
+  async reset(): Promise<void> {
+    for (const connection of [...this.#open.values()]) connection.close('rst', { reason: 'the server was reset' })
+    await this.online()
+    this.#installer.clear()
+    this.#broker.reset()
+    this.#timersForRuntimeOnly()
+    await turn()
+    this.#journal.clear()
+    this.#tally.clear()
+    this.#closed = []
+    this.#accepted = 0
+    this.#taken = 0
+    this.#pluginErrors.length = 0
+    this.#random = randomFrom(this.seed)
+    this.#expecter = new Expecter(this.#run, undefined)
+    await this.#installer.installAll(this.#plugins)
+    this.#observe()
+  }
+
+  #timersForRuntimeOnly(): void {
+    this.#offlineTimer?.cancel()
+    this.#offlineTimer = undefined
+  }
+
+  /** Goes offline: new connections are refused, those that exist are reset, unless told otherwise. */
+  async offline(options: OfflineOptions | Duration = {}): Promise<void> {
+    const { for: forHowLong, mode = 'refused', connections = 'rst' } = typeof options === 'object' ? options : { for: options }
+    this.#offline = mode
+    this.#offlineTimer?.cancel()
+    if (mode === 'refused') await Promise.all(this.#listeners.map((listener) => listener.close()))
+    if (connections !== 'keep') for (const connection of [...this.#open.values()]) connection.close(connections, { reason: 'the server went offline' })
+    if (forHowLong !== undefined) this.#offlineTimer = this.#timers.arm('offline', parseDuration(forHowLong, 'for'), () => void this.online())
+  }
+
+  /** Comes back, at the same place. */
+  async online(): Promise<void> {
+    this.#offline = undefined
+    this.#offlineTimer?.cancel()
+    this.#offlineTimer = undefined
+    await Promise.all(this.#listeners.map((listener) => listener.reopen()))
+  }
+
+  // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The run in numbers, so far. */
+  report(reason = 'the run goes on'): Report {
+    const connections = this.connections
+    return {
+      seed: this.seed,
+      durationMs: Math.round(this.#run.clock.now() - this.#startedMs),
+      reason,
+      connections: this.#accepted,
+      ...this.#tally.totals(this.#open.values()),
+      perConnection: connections.slice(-connectionsKept).map(connectionReport),
+      violations: this.#tally.violations(),
+      faults: faultReport(this.#installer.installations.filter((one) => one.plugin.meta.name !== 'test' || one.fired > 0)),
+      pluginErrors: this.#pluginErrors.map((error) => error.message),
+      recordsDropped: this.#journal.dropped,
+    }
+  }
+
+  /**
+   * Stops the server: connections are closed, timers and plugins ended, waits rejected, and the ports are free when it
+   * resolves. Can be called again. Rejects with MQTTEST_FAILED where a plugin failed (unless `onPluginError: 'warn'`), or a
+   * client broke a rule under `lint: 'fail'`; the error has the `report` as well.
+   */
+  stop(reason = 'stop() was called'): Promise<Report> {
+    this.#stopping ??= this.#stop(reason).then(
+      (report) => {
+        this.#settle.resolve(report)
+        return report
+      },
+      (error: unknown) => {
+        this.#settle.reject(error)
+        throw error
+      },
+    )
+    return this.#stopping
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  #stopInBackground(reason: string): void {
+    this.stop(reason).catch(() => undefined)
+  }
+
+  async #stop(reason: string): Promise<Report> {
+    // Not before the caller has its promise: `#accept` looks at it.
+    await Promise.all(this.#listeners.map((listener) => listener.close()))
+    for (const connection of [...this.#open.values()]) connection.disconnect(0x8b, 'the server stopped')
+    await this.#letGo()
+    if (this.#hookSet.hooks.serverStop.isUsed()) await soon<void>((done) => this.#hookSet.hooks.serverStop.callAsync(this, reason, () => done()))
+    this.#timers.clear()
+    this.#broker.wills.clear()
+    const report = this.report(reason)
+    this.#installer.removeAll()
+    this.#journal.end()
+    await this.#closeDump?.()
+    const failures = failuresOf(report.violations, this.#options.onPluginError === 'warn' ? [] : this.#pluginErrors)
+    if (failures.length > 0) throw Object.assign(new RunFailedError(failures), { report })
+    return report
+  }
+
+  /** Ends all transports: in order where the client takes what was written, at once where it does not. */
+  async #letGo(): Promise<void> {
+    for (const connection of this.#transports) connection.transport.finish()
+    if (this.#transports.size === 0) return
+    await new Promise<void>((resolve) => {
+      const limit = deadline(stopPatienceMs, () => finish())
+      const finish = () => {
+        limit.cancel()
+        this.#whenEmpty = undefined
+        for (const connection of [...this.#transports]) connection.release()
+        resolve()
+      }
+      this.#whenEmpty = finish
+      if (this.#transports.size === 0) finish()
+    })
+  }
+
+  #pluginFailed(error: PluginError, connection: Connection | undefined): void {
+    this.#pluginErrors.push(error)
+    this.#journal.add({ type: 'note', connection: connection?.number, level: 'error', source: error.plugin, message: error.message })
+    if (this.#options.onPluginError !== 'warn') connection?.close('rst', { reason: error.message })
+  }
+
+  #observe(): void {
+    const { record } = this.#hookSet.hooks
+    this.#journal.observe = record.isUsed() ? (entry) => record.call(entry) : undefined
+  }
+
+  #testHooks(): PluginHooks {
+    let hooks: PluginHooks | undefined
+    // The hooks of the test are those of a plugin that is there from the beginning.
+    this.#installer.use(
+      flattenPlugins({ meta: { name: 'test' }, setup: (api: { hooks: PluginHooks }) => void (hooks = api.hooks) }, noLookup)[0]?.plugin ?? missing(),
+      {},
+    )
+    return hooks ?? missing()
+  }
+}
+
+function missing(): never {
+  throw new MqttestError('MQTTEST_STATE', 'a part of the server is missing')
+}
+
+function advance(clock: Clock, by: Duration): Promise<void> {
+  if (isVirtual(clock)) return (clock satisfies VirtualClock).advance(by)
+  throw new MqttestError('MQTTEST_STATE', "clock.advance needs a virtual clock: start({ clock: 'virtual' })")
+}
+
+/** Where a server listens: the option `listen`, or one TCP port made of `port` and `host`. */
+function placesOf(options: StartOptions): readonly ListenOptions[] {
+  const { listen: places, port, host } = options
+  if (places === false) return []
+  if (places !== undefined) return [places].flat()
+  return [{ ...(port !== undefined && { port }), ...(host !== undefined && { host }) }]
+}

@@ -1,0 +1,146 @@
+/**
+ * Steps: the one vocabulary of actions. Hooks return them, tests play them, configs and replays hold them as JSON; the
+ * plan executor of a connection carries them out. A list of steps is a plan.
+ */
+import { type Duration, durationForm, readDuration } from './duration.ts'
+import { MqttestError, nameHint } from './errors.ts'
+import { type ConnackPacket, isCommand, type Packet, type PublishPacket, packetTypes } from './wire/packet.ts'
+
+/** Bytes as a Buffer, a Uint8Array, or text of hex digits (blanks allowed), which is the form that JSON can hold. */
+export type Bytes = Uint8Array | string
+
+/** How a connection ends: in order, with a reset, or not at all while nothing moves any more. */
+export type CloseHow = 'fin' | 'rst' | 'stall'
+
+/** Sends a packet. */
+export interface PacketStep {
+  readonly packet: Packet
+}
+/** Sends bytes as they are. */
+export interface RawStep {
+  readonly raw: Buffer
+}
+/** Waits, in milliseconds. Other plans go on, unless `block` is set: then nothing else leaves this connection. */
+export interface WaitStep {
+  readonly wait: number
+  readonly block?: boolean
+}
+/** Waits for a signal by name, for the client's next packet of a type (when the name is one), or for a promise. */
+export interface UntilStep {
+  readonly until: string | PromiseLike<unknown>
+}
+/** On the `wire` hook: holds the bytes that follow for so long after they arrived, in milliseconds. Throughput stays. */
+export interface LatencyStep {
+  readonly latency: number
+}
+/** Ends the connection, or stalls it. Steps behind it are not carried out. */
+export interface CloseStep {
+  readonly close: CloseHow
+}
+/** true: gathers what follows into one write, until { cork: false } or the end of the plan. */
+export interface CorkStep {
+  readonly cork: boolean
+}
+
+/** One action, complete and checked. */
+export type Step = PacketStep | RawStep | WaitStep | UntilStep | LatencyStep | CloseStep | CorkStep
+
+/** A PUBLISH with what is usual left out: QoS 0, no DUP, no retain; the payload may be text. */
+export type PublishInput = { cmd: 'publish'; topic: string; payload?: string | Uint8Array } & Partial<Omit<PublishPacket, 'cmd' | 'topic' | 'payload'>>
+/** A CONNACK with what is usual left out: session present false. */
+export type ConnackInput = { cmd: 'connack' } & Partial<Omit<ConnackPacket, 'cmd'>>
+/** A packet as an author writes it. */
+export type PacketInput = PublishInput | ConnackInput | Exclude<Packet, { cmd: 'publish' | 'connack' }>
+
+/** A step as an author writes it: durations may be text, bytes may be hex, packets may leave out what is usual. */
+export type StepInput =
+  | { readonly packet: PacketInput }
+  | { readonly raw: Bytes }
+  | { readonly wait: Duration; readonly block?: boolean }
+  | { readonly until: string | PromiseLike<unknown> }
+  | { readonly latency: Duration }
+  | { readonly close: CloseHow }
+  | { readonly cork: boolean }
+
+/** A list of steps, carried out in order. */
+export type Plan = readonly Step[]
+
+/** Turns bytes in any of their forms into a Buffer. Throws MQTTEST_STEP for text that is not hex digits. */
+export function toBuffer(bytes: Bytes): Buffer {
+  if (typeof bytes !== 'string') return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const digits = bytes.replace(/\s+/g, '')
+  if (!/^([0-9a-f]{2})*$/i.test(digits)) throw new MqttestError('MQTTEST_STEP', `bytes as text are pairs of hex digits, got ${JSON.stringify(bytes)}`)
+  return Buffer.from(digits, 'hex')
+}
+
+/** Fills in what an author left out of a packet. Throws MQTTEST_STEP where `cmd` is no packet type. */
+export function completePacket(input: PacketInput): Packet {
+  if (typeof input !== 'object' || input === null || typeof input.cmd !== 'string' || !isCommand(input.cmd)) {
+    const cmd: unknown = typeof input === 'object' && input !== null ? Reflect.get(input, 'cmd') : input
+    throw new MqttestError(
+      'MQTTEST_STEP',
+      `a packet needs a 'cmd' that names its type, got ${JSON.stringify(cmd)}.${nameHint(String(cmd), Object.keys(packetTypes))}`,
+    )
+  }
+  if (input.cmd === 'publish') {
+    const { payload = '', ...rest } = input
+    return { qos: 0, dup: false, retain: false, ...rest, payload: typeof payload === 'string' ? Buffer.from(payload) : toBuffer(payload) }
+  }
+  if (input.cmd === 'connack') return { sessionPresent: false, ...input }
+  return input
+}
+
+const stepKinds = ['packet', 'raw', 'wait', 'until', 'latency', 'close', 'cork'] as const
+
+/** Checks and completes one step. Throws MQTTEST_STEP, naming what was expected, for anything else. */
+export function completeStep(input: StepInput): Step {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) throw notAStep(input)
+  if ('packet' in input) return { packet: completePacket(input.packet) }
+  if ('raw' in input) return { raw: toBuffer(input.raw) }
+  if ('wait' in input) {
+    const wait = milliseconds('wait', input.wait)
+    return input.block === true ? { wait, block: true } : { wait }
+  }
+  if ('until' in input) {
+    const until = input.until
+    if (typeof until === 'string' || (typeof until === 'object' && until !== null && 'then' in until)) return { until }
+    throw new MqttestError('MQTTEST_STEP', `step 'until': expected the name of a signal or packet type, or a promise, got ${JSON.stringify(until)}`)
+  }
+  if ('latency' in input) return { latency: milliseconds('latency', input.latency) }
+  if ('close' in input) {
+    if (input.close === 'fin' || input.close === 'rst' || input.close === 'stall') return { close: input.close }
+    throw new MqttestError('MQTTEST_STEP', `step 'close': expected 'fin', 'rst' or 'stall', got ${JSON.stringify(input.close)}`)
+  }
+  if ('cork' in input) return { cork: input.cork === true }
+  throw notAStep(input)
+}
+
+function notAStep(input: unknown): MqttestError {
+  const key = typeof input === 'object' && input !== null ? Object.keys(input)[0] : undefined
+  const hint = key === undefined ? '' : nameHint(key, stepKinds)
+  return new MqttestError('MQTTEST_STEP', `expected a step, one of { ${stepKinds.join(' } { ')} }, got ${JSON.stringify(input) ?? String(input)}.${hint}`)
+}
+
+function milliseconds(step: string, value: unknown): number {
+  const ms = readDuration(value)
+  if (ms === undefined) throw new MqttestError('MQTTEST_STEP', `step '${step}': expected ${durationForm}, got ${JSON.stringify(value)}`)
+  return ms
+}
+
+/** Checks and completes a plan; steps that are complete already stay the objects they are. */
+export function completePlan(steps: readonly StepInput[]): Plan {
+  if (!Array.isArray(steps)) throw new MqttestError('MQTTEST_STEP', `expected a list of steps, got ${JSON.stringify(steps) ?? String(steps)}`)
+  return steps.map((step) => (isComplete(step) ? step : completeStep(step)))
+}
+
+const complete = new WeakSet<object>()
+
+/** Marks a step that the core made as complete, so that it keeps its identity through hooks. */
+export function ownStep<S extends Step>(step: S): S {
+  complete.add(step)
+  return step
+}
+
+function isComplete(step: unknown): step is Step {
+  return typeof step === 'object' && step !== null && complete.has(step)
+}

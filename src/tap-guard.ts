@@ -1,0 +1,379 @@
+/**
+ * One guard around every tap, put there by one `register` interceptor on every hook where it is created:
+ *
+ *   gate         is the plugin switched on, is this connection in its scope, are times left, does the filter match?
+ *   check        is what the tap returned something that the hook takes?
+ *   attribution  an error names plugin, hook and connection; the connection is reset; `stop()` rejects
+ *   ledger       what was changed is put on record: plugin, hook, connection, before, after
+ *
+ * It also lets an async function be tapped with plain `tap` on an async hook, which tapable would not wait for.
+ */
+import type { Decision } from './broker/authorize.ts'
+import type { Delivery } from './broker/message.ts'
+import type { Connection } from './connection/connection.ts'
+import { MqttestError, PluginError } from './errors.ts'
+import { checkFilter, countingFilter, type Filter, type Subject, subjectOf, typeMask } from './filter.ts'
+import { createHooks, type HookName, type Hooks } from './hooks.ts'
+import type { Plugin } from './plugin.ts'
+import { checkScope, type Scope, scopeCondition } from './scope.ts'
+import { completePlan } from './steps.ts'
+
+/** How a plugin taps one hook: `hooks.send.tap('why', (steps, cause, connection) => ...)`. */
+export interface HookTap<Args extends readonly unknown[], Result> {
+  /** The hook's name. */
+  readonly hook: HookName
+  /**
+   * Taps the hook. `options` is a name for messages, or { name, stage }: −100 for observers that must see the original,
+   * 0 for plugins, 100 for what a test adds, 1000 for recorders.
+   */
+  tap(options: string | TapOptions, tap: (...args: Args) => Result | undefined | void | Promise<Result | undefined | void>): void
+}
+
+/** Where a tap stands among the others of its hook. */
+export interface TapOptions {
+  readonly name?: string
+  readonly stage?: number
+}
+
+type ArgsOf<H> = H extends { tap(options: never, fn: (...args: infer Args) => unknown): void } ? Args : never
+type ResultOf<K extends HookName> = Hooks[K] extends { call(...args: never): infer R }
+  ? Exclude<R, void>
+  : K extends 'authorize'
+    ? Decision
+    : K extends 'connection' | 'packetIn'
+      ? ReturnType<() => readonly import('./steps.ts').StepInput[]>
+      : undefined
+
+/** The hooks as one plugin sees them. */
+export type PluginHooks = { readonly [K in HookName]: HookTap<ArgsOf<Hooks[K]>, ResultOf<K>> }
+
+/** One plugin at work on one server. */
+export interface Installation {
+  readonly plugin: Plugin
+  readonly scope: Scope
+  /** Added to the stage of every tap: 0, or 100 for what a test uses on top. */
+  readonly stage: number
+  enabled: boolean
+  /** How often it changed something. */
+  fired: number
+  timesLeft: number
+  readonly inScope: ((connection: Connection) => boolean) | undefined
+}
+
+/** Makes an installation. Throws MQTTEST_OPTION where the scope is wrong. */
+export function installation(plugin: Plugin, scope: Scope, stage: number): Installation {
+  checkScope(`plugin '${plugin.meta.name}'`, scope)
+  return { plugin, scope, stage, enabled: true, fired: 0, timesLeft: scope.times ?? Number.POSITIVE_INFINITY, inScope: scopeCondition(scope) }
+}
+
+/** What the guard tells the server. */
+export interface GuardOwner {
+  pluginFailed(error: PluginError, connection: Connection | undefined): void
+  faultApplied(name: string, hook: HookName, connection: Connection | undefined, before: unknown, after: unknown): void
+  connectionByNumber(number: number): Connection | undefined
+}
+
+/** Position of the connection among a hook's arguments. */
+const connectionArgument: Partial<Record<HookName, number>> = {
+  connection: 0,
+  wire: 2,
+  packetIn: 1,
+  authorize: 2,
+  session: 2,
+  packetId: 1,
+  send: 2,
+  timer: 2,
+  violation: 1,
+  disconnect: 0,
+}
+
+const asyncHooks = new Set<HookName>(['serverStart', 'serverStop', 'connection', 'packetIn', 'authorize'])
+
+/** What tapable hands to the interceptor, with what `bind` put there. */
+interface GuardedTap {
+  name: string
+  type: 'sync' | 'async' | 'promise'
+  fn: (...args: unknown[]) => unknown
+  installation?: Installation
+  filter?: Filter
+}
+
+/** The hooks of one server, each with its guard. */
+export class HookSet {
+  readonly hooks: Hooks = createHooks()
+  readonly #owner: GuardOwner
+  readonly #masks: { hook: HookName; installation: Installation | undefined; mask: number }[] = []
+  #sendMask = 0
+  #packetInMask = 0
+
+  constructor(owner: GuardOwner) {
+    this.#owner = owner
+    for (const name of hookNames(this.hooks)) {
+      anyHook(this.hooks[name]).intercept({ register: (tap) => this.#guard(name, tap) })
+    }
+  }
+
+  /** Whether anybody may have an opinion on a packet of this type before it is sent. */
+  wantsSend(type: number): boolean {
+    return (this.#sendMask & (1 << type)) !== 0
+  }
+
+  /** Whether anybody may have an opinion on a packet of this type after it was read. */
+  wantsPacketIn(type: number): boolean {
+    return (this.#packetInMask & (1 << type)) !== 0
+  }
+
+  /** The hooks as one plugin sees them, and `on`. */
+  bind(installation: Installation): { hooks: PluginHooks; on: (hook: HookTap<never, unknown>, filter: Filter, tap: (...args: never) => unknown) => void } {
+    const { hooks } = this
+    const tap = (hook: HookName, options: string | TapOptions, fn: unknown, filter?: Filter) => {
+      if (typeof fn !== 'function')
+        throw new MqttestError('MQTTEST_PLUGIN_SHAPE', `plugin '${installation.plugin.meta.name}': hooks.${hook}.tap needs a function`)
+      const { name = installation.plugin.meta.name, stage = 0 } = typeof options === 'string' ? { name: options } : options
+      anyHook(hooks[hook]).tap({ name, stage: stage + installation.stage, installation, filter }, fn)
+    }
+    const bound: { [name: string]: HookTap<never, unknown> } = {}
+    for (const hook of hookNames(hooks)) bound[hook] = { hook, tap: (options, fn) => tap(hook, options, fn) }
+    if (!isComplete(bound)) throw new TypeError('a hook is missing')
+    return {
+      hooks: bound,
+      on: (hook, filter, fn) => {
+        checkFilter(hook.hook, filter)
+        tap(hook.hook, {}, fn, filter)
+      },
+    }
+  }
+
+  /** Brings the masks up to date after a plugin was switched off. */
+  refresh(): void {
+    const maskOf = (hook: HookName) =>
+      this.#masks.reduce((mask, entry) => (entry.hook === hook && entry.installation?.enabled !== false ? mask | entry.mask : mask), 0)
+    this.#sendMask = maskOf('send')
+    this.#packetInMask = maskOf('packetIn')
+  }
+
+  #guard(hook: HookName, tap: GuardedTap): GuardedTap {
+    const { installation, filter } = tap
+    if (hook === 'send' || hook === 'packetIn') {
+      this.#masks.push({ hook, installation, mask: typeMask(filter) })
+      this.refresh()
+    }
+    if (installation === undefined) return tap
+    const selects = filter === undefined ? undefined : countingFilter(filter)
+    if (asyncHooks.has(hook)) return { ...tap, type: 'async', fn: this.#asyncTap(hook, installation, tap, selects) }
+    return { ...tap, fn: this.#syncTap(hook, installation, tap, selects) }
+  }
+
+  #gate(hook: HookName, installation: Installation, args: unknown[], selects: Selector | undefined): boolean {
+    if (!installation.enabled || installation.timesLeft <= 0) return false
+    const connection = this.#connectionOf(hook, args)
+    if (installation.inScope !== undefined && connection !== undefined && !installation.inScope(connection)) return false
+    return selects === undefined || selects(subjectOf(hook, args), connection)
+  }
+
+  #connectionOf(hook: HookName, args: unknown[]): Connection | undefined {
+    if (hook === 'record') {
+      const record: unknown = args[0]
+      const number: unknown = typeof record === 'object' && record !== null ? Reflect.get(record, 'connection') : undefined
+      return typeof number === 'number' ? this.#owner.connectionByNumber(number) : undefined
+    }
+    const position = connectionArgument[hook]
+    if (position === undefined) return undefined
+    const argument: unknown = args[position]
+    return isConnection(argument) ? argument : undefined
+  }
+
+  #syncTap(hook: HookName, installation: Installation, tap: GuardedTap, selects: Selector | undefined) {
+    const { fn } = tap
+    return (...args: unknown[]): unknown => {
+      if (!this.#gate(hook, installation, args, selects)) return undefined
+      try {
+        if (hook === 'route' && installation.inScope !== undefined) return this.#routeInScope(installation, installation.inScope, fn, args)
+        return this.#accept(hook, installation, args, fn(...args))
+      } catch (error) {
+        return this.#failed(hook, installation, args, error)
+      }
+    }
+  }
+
+  #asyncTap(hook: HookName, installation: Installation, tap: GuardedTap, selects: Selector | undefined) {
+    const { fn } = tap
+    return (...all: unknown[]): void => {
+      const done: unknown = all[all.length - 1]
+      if (typeof done !== 'function') return
+      const args = all.slice(0, -1)
+      if (!this.#gate(hook, installation, args, selects)) {
+        done(null, undefined)
+        return
+      }
+      const packet: unknown = hook === 'packetIn' ? args[0] : undefined
+      const before = typeof packet === 'object' && packet !== null ? { ...packet } : undefined
+      const accept = (result: unknown) => {
+        const accepted = this.#accept(hook, installation, args, result)
+        if (before !== undefined && typeof packet === 'object' && packet !== null && !shallowEqual(before, packet))
+          this.#applied(hook, installation, args, before, { ...packet })
+        return accepted
+      }
+      try {
+        const result = fn(...args)
+        if (!isThenable(result)) {
+          done(null, accept(result))
+          return
+        }
+        result.then(
+          (value) => {
+            try {
+              done(null, accept(value))
+            } catch (error) {
+              done(null, this.#failed(hook, installation, args, error))
+            }
+          },
+          (error: unknown) => done(null, this.#failed(hook, installation, args, error)),
+        )
+      } catch (error) {
+        done(null, this.#failed(hook, installation, args, error))
+      }
+    }
+  }
+
+  /** A plugin with a scope decides only on the deliveries to connections in its scope; the others stay where they are. */
+  #routeInScope(installation: Installation, inScope: (connection: Connection) => boolean, fn: GuardedTap['fn'], args: unknown[]): unknown {
+    const deliveries: unknown = args[0]
+    if (!isDeliveries(deliveries)) return undefined
+    const mine = deliveries.filter((delivery) => delivery.session.connection !== undefined && inScope(delivery.session.connection))
+    if (mine.length === 0) return undefined
+    const accepted = this.#accept('route', installation, [mine, args[1]], fn(mine, args[1]))
+    if (!isDeliveries(accepted)) return undefined
+    return [...deliveries.filter((delivery) => !mine.includes(delivery)), ...accepted]
+  }
+
+  #accept(hook: HookName, installation: Installation, args: unknown[], result: unknown): unknown {
+    if (result === undefined) return undefined
+    if (isThenable(result)) {
+      result.then(undefined, () => undefined)
+      throw new TypeError(`returned a promise, but the hook ${hook} is synchronous`)
+    }
+    const checked = checks[hook](result)
+    const before = args[0]
+    const changed =
+      hook === 'packetIn' || hook === 'connection' || hook === 'packetId'
+        ? true
+        : Array.isArray(before) && Array.isArray(checked)
+          ? !sameItems(before, checked)
+          : !shallowEqual(before, checked)
+    if (changed && !(hook === 'violation' && isDefaultVerdict(before, checked))) this.#applied(hook, installation, args, before, checked)
+    return checked
+  }
+
+  #applied(hook: HookName, installation: Installation, args: unknown[], before: unknown, after: unknown): void {
+    installation.fired++
+    installation.timesLeft--
+    const { name } = installation.plugin.meta
+    if (hook === 'send') {
+      const cause: unknown = args[1]
+      if (typeof cause === 'object' && cause !== null && 'faults' in cause && Array.isArray(cause.faults)) cause.faults.push(name)
+    }
+    this.#owner.faultApplied(name, hook, this.#connectionOf(hook, args), before, after)
+  }
+
+  #failed(hook: HookName, installation: Installation, args: unknown[], cause: unknown): undefined {
+    const connection = this.#connectionOf(hook, args)
+    const { name } = installation.plugin.meta
+    const subject = subjectOf(hook, args)
+    const place = connection === undefined ? '' : ` on connection ${connection.number}`
+    const packet = subject.packet === undefined ? '' : ` at ${subject.packet.cmd.toUpperCase()}`
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    this.#owner.pluginFailed(
+      new PluginError(`plugin '${name}' failed in hook ${hook}${place}${packet}: ${reason}`, { plugin: name, hook, connection: connection?.number, cause }),
+      connection,
+    )
+    return undefined
+  }
+}
+
+type Selector = (subject: Subject, owner: object | undefined) => boolean
+
+/** A hook of any kind. tapable's types differ per hook in what they hand over; the guard treats all of them alike. */
+interface AnyHook {
+  intercept(interceptor: { register(tap: GuardedTap): GuardedTap }): void
+  tap(options: object, fn: unknown): void
+}
+
+function anyHook(hook: object): AnyHook {
+  if (!isAnyHook(hook)) throw new TypeError('not a hook')
+  return hook
+}
+
+function isAnyHook(hook: object): hook is AnyHook {
+  return 'intercept' in hook && 'tap' in hook
+}
+
+function isComplete(taps: { readonly [name: string]: unknown }): taps is PluginHooks & typeof taps {
+  return Object.keys(connectionArgument).every((name) => name in taps)
+}
+
+function hookNames(hooks: Hooks): HookName[] {
+  return Object.keys(hooks).filter((name): name is HookName => name in hooks)
+}
+
+function isConnection(value: unknown): value is Connection {
+  return typeof value === 'object' && value !== null && 'number' in value && 'remoteAddress' in value
+}
+
+function isDeliveries(value: unknown): value is readonly Delivery[] {
+  return Array.isArray(value)
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+function isDefaultVerdict(violation: unknown, verdict: unknown): boolean {
+  return typeof violation === 'object' && violation !== null && Reflect.get(violation, 'default') === verdict
+}
+
+function sameItems(one: readonly unknown[], two: readonly unknown[]): boolean {
+  return one.length === two.length && one.every((item, index) => item === two[index])
+}
+
+function shallowEqual(one: unknown, two: unknown): boolean {
+  if (one === two) return true
+  if (typeof one !== 'object' || typeof two !== 'object' || one === null || two === null) return false
+  const keys = Object.keys(two)
+  return keys.length === Object.keys(one).length && keys.every((key) => Reflect.get(one, key) === Reflect.get(two, key))
+}
+
+function refuse(expected: string, value: unknown): never {
+  throw new TypeError(`expected ${expected}, got ${JSON.stringify(value) ?? String(value)}`)
+}
+
+const plan = (value: unknown) => (Array.isArray(value) ? completePlan(value) : refuse('a list of steps', value))
+// What an arrow function happens to return means nothing where nothing is asked.
+const nothing = () => undefined
+
+/** What each hook takes; returns the value, completed, or throws. */
+const checks: Readonly<Record<HookName, (value: unknown) => unknown>> = {
+  serverStart: nothing,
+  serverStop: nothing,
+  connection: plan,
+  wire: plan,
+  packetIn: plan,
+  authorize: (value) =>
+    typeof value === 'object' && value !== null && 'reasonCode' in value && Number.isInteger(value.reasonCode)
+      ? value
+      : refuse('a decision with a reasonCode', value),
+  session: (value) =>
+    typeof value === 'object' && value !== null && 'resume' in value && 'expiryMs' in value && 'limits' in value ? value : refuse('the session plan', value),
+  route: (value) =>
+    isDeliveries(value) && value.every((item) => typeof item === 'object' && item !== null && 'session' in item && 'message' in item)
+      ? value
+      : refuse('a list of deliveries', value),
+  packetId: (value) =>
+    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65_535 ? value : refuse('a packet id from 0 to 65535', value),
+  send: plan,
+  timer: (value) => (value === null || (typeof value === 'number' && value >= 0) ? value : refuse('milliseconds, or null for never', value)),
+  violation: (value) =>
+    value === 'ignore' || value === 'warn' || value === 'fail' || value === 'disconnect' ? value : refuse("'ignore', 'warn', 'fail' or 'disconnect'", value),
+  disconnect: nothing,
+  record: nothing,
+}

@@ -1,0 +1,236 @@
+/**
+ * Packets to bytes. What every message costs (PUBLISH, acknowledgements, PINGRESP, SUBACK and UNSUBACK) is written here;
+ * everything that is rare goes through mqtt-packet. What is illegal can be sent as well: as far as a packet object can
+ * say it (QoS 3, DUP on any packet, any reason code, no granted codes, packet id 0, ill-formed topics as a Buffer)
+ * through `encode`, and everything else as bytes in a step { raw }.
+ */
+import mqttPacket from 'mqtt-packet'
+import { MqttestError } from '../errors.ts'
+import {
+  type AcknowledgementPacket,
+  type Packet,
+  type Properties,
+  type ProtocolVersion,
+  type PublishPacket,
+  packetTypes,
+  type SubackPacket,
+  type UnsubackPacket,
+  type UserProperties,
+  userPropertyPairs,
+} from './packet.ts'
+import { type PropertyRow, propertyRows } from './properties.ts'
+
+// The default builds 65,536 buffers at the first packet, and truncates frames for numbers out of range.
+mqttPacket.writeToStream.cacheNumbers = false
+
+const pingresp = Buffer.from([0xd0, 0x00])
+const pingreq = Buffer.from([0xc0, 0x00])
+const noProperties = Buffer.from([0])
+
+/** The number of bytes that a remaining length, or any variable byte integer, takes. */
+export function varintLength(value: number): number {
+  return value < 128 ? 1 : value < 16_384 ? 2 : value < 2_097_152 ? 3 : 4
+}
+
+/** Writes a variable byte integer and returns the offset behind it. */
+export function writeVarint(target: Buffer, value: number, offset: number): number {
+  let left = value
+  let index = offset
+  while (left > 127) {
+    target[index++] = (left & 127) | 128
+    left >>>= 7
+  }
+  target[index++] = left
+  return index
+}
+
+/** The bytes of a packet in a version. Throws MQTTEST_ENCODE, with the reason, for what no packet object can say. */
+export function encode(packet: Packet, version: ProtocolVersion): Buffer {
+  switch (packet.cmd) {
+    case 'publish':
+      return encodePublish(packet, version, version === 5 ? encodeProperties(packet.properties) : undefined)
+    case 'puback':
+    case 'pubrec':
+    case 'pubrel':
+    case 'pubcomp':
+      return encodeAcknowledgement(packet, version)
+    case 'suback':
+    case 'unsuback':
+      return encodeGrants(packet, version)
+    case 'pingresp':
+      return pingresp
+    case 'pingreq':
+      return pingreq
+    case 'disconnect':
+      // The shortest of the legal forms; mqtt-packet writes the long one.
+      if (version === 5 && (packet.reasonCode ?? 0) === 0 && isEmpty(packet.properties)) return Buffer.from([0xe0, 0x00])
+      if (version === 5 && isEmpty(packet.properties)) return Buffer.from([0xe0, 0x01, packet.reasonCode ?? 0])
+      return generate(packet, version)
+    default:
+      return generate(packet, version)
+  }
+}
+
+function isEmpty(properties: Properties | undefined): boolean {
+  return properties === undefined || Object.keys(properties).length === 0
+}
+
+/**
+ * The bytes of a PUBLISH. `propertyBytes` holds its properties with their length in front (MQTT 5), or is undefined
+ * (MQTT 3). The caller may know them already, from the packet that brought the message.
+ */
+export function encodePublish(packet: PublishPacket, version: ProtocolVersion, propertyBytes: Buffer | undefined): Buffer {
+  const topic: string | Buffer = packet.topic
+  const topicLength = typeof topic === 'string' ? Buffer.byteLength(topic) : Buffer.from(topic).length
+  if (topicLength > 65_535)
+    throw new MqttestError('MQTTEST_ENCODE', `a topic has at most 65535 bytes, this one has ${topicLength}; send the bytes with { raw } instead`)
+  const payload = packet.payload
+  const qos: number = packet.qos
+  const idLength = qos > 0 ? 2 : 0
+  const properties = version === 5 ? (propertyBytes ?? noProperties) : undefined
+  const remaining = 2 + topicLength + idLength + (properties?.length ?? 0) + payload.length
+  const bytes = Buffer.allocUnsafe(1 + varintLength(remaining) + remaining)
+  bytes[0] = 0x30 | (packet.dup ? 8 : 0) | ((qos & 3) << 1) | (packet.retain ? 1 : 0)
+  let at = writeVarint(bytes, remaining, 1)
+  bytes[at++] = topicLength >> 8
+  bytes[at++] = topicLength & 255
+  if (typeof topic === 'string') bytes.write(topic, at, topicLength === topic.length ? 'latin1' : 'utf8')
+  else bytes.set(topic, at)
+  at += topicLength
+  if (idLength > 0) {
+    const id = packet.messageId ?? 0
+    if (id < 0 || id > 65_535) throw new MqttestError('MQTTEST_ENCODE', `a packet id is 0 to 65535, got ${id}`)
+    bytes[at++] = id >> 8
+    bytes[at++] = id & 255
+  }
+  if (properties !== undefined) {
+    bytes.set(properties, at)
+    at += properties.length
+  }
+  bytes.set(payload, at)
+  return bytes
+}
+
+function encodeAcknowledgement(packet: AcknowledgementPacket, version: ProtocolVersion): Buffer {
+  const id = packet.messageId
+  if (!(id >= 0 && id <= 65_535)) throw new MqttestError('MQTTEST_ENCODE', `a packet id is 0 to 65535, got ${id}`)
+  const first = (packetTypes[packet.cmd] << 4) | (packet.cmd === 'pubrel' ? 2 : 0)
+  const reasonCode = packet.reasonCode ?? 0
+  if (version !== 5) return Buffer.from([first, 2, id >> 8, id & 255])
+  if (isEmpty(packet.properties)) return reasonCode === 0 ? Buffer.from([first, 2, id >> 8, id & 255]) : Buffer.from([first, 3, id >> 8, id & 255, reasonCode])
+  const properties = encodeProperties(packet.properties)
+  const remaining = 3 + properties.length
+  const head = Buffer.allocUnsafe(1 + varintLength(remaining) + 3)
+  head[0] = first
+  let at = writeVarint(head, remaining, 1)
+  head[at++] = id >> 8
+  head[at++] = id & 255
+  head[at] = reasonCode
+  return Buffer.concat([head, properties])
+}
+
+function encodeGrants(packet: SubackPacket | UnsubackPacket, version: ProtocolVersion): Buffer {
+  const properties = version === 5 ? encodeProperties(packet.properties) : undefined
+  const codes = packet.cmd === 'suback' || version === 5 ? (packet.granted ?? []) : []
+  const remaining = 2 + (properties?.length ?? 0) + codes.length
+  const bytes = Buffer.allocUnsafe(1 + varintLength(remaining) + remaining)
+  bytes[0] = packetTypes[packet.cmd] << 4
+  let at = writeVarint(bytes, remaining, 1)
+  bytes[at++] = packet.messageId >> 8
+  bytes[at++] = packet.messageId & 255
+  if (properties !== undefined) {
+    bytes.set(properties, at)
+    at += properties.length
+  }
+  for (const code of codes) bytes[at++] = code
+  return bytes
+}
+
+/** The properties of a packet with their length in front, as they stand on the wire in MQTT 5. */
+export function encodeProperties(properties: Properties | undefined): Buffer {
+  if (properties === undefined || isEmpty(properties)) return noProperties
+  const parts: Buffer[] = []
+  let length = 0
+  for (const row of propertyRows) {
+    const value: unknown = properties[row.name]
+    if (value === undefined || value === null) continue
+    for (const part of row.name === 'userProperties' ? encodePairs(row.id, properties.userProperties ?? {}) : encodeProperty(row, value)) {
+      parts.push(part)
+      length += part.length
+    }
+  }
+  const head = Buffer.allocUnsafe(varintLength(length))
+  writeVarint(head, length, 0)
+  return Buffer.concat([head, ...parts], head.length + length)
+}
+
+function encodeProperty(row: PropertyRow, value: unknown): Buffer[] {
+  // A PUBLISH may name several subscriptions; so may any property be sent twice on purpose.
+  if (Array.isArray(value)) return value.flatMap((one) => encodeProperty(row, one))
+  switch (row.form) {
+    case 'flag':
+    case 'byte':
+      return [Buffer.from([row.id, Number(value) & 255])]
+    case 'uint16': {
+      const number = Number(value)
+      return [Buffer.from([row.id, (number >> 8) & 255, number & 255])]
+    }
+    case 'uint32': {
+      const bytes = Buffer.from([row.id, 0, 0, 0, 0])
+      bytes.writeUInt32BE(Number(value) >>> 0, 1)
+      return [bytes]
+    }
+    case 'varint': {
+      const bytes = Buffer.alloc(1 + varintLength(Number(value)))
+      bytes[0] = row.id
+      writeVarint(bytes, Number(value), 1)
+      return [bytes]
+    }
+    default:
+      return [Buffer.from([row.id]), encodeString(value)]
+  }
+}
+
+function encodePairs(id: number, pairs: UserProperties): Buffer[] {
+  return userPropertyPairs(pairs).flatMap(([name, value]) => [Buffer.from([id]), encodeString(name), encodeString(value)])
+}
+
+/** A string, or bytes, with its two bytes of length. */
+function encodeString(value: unknown): Buffer {
+  const bytes = value instanceof Uint8Array ? value : Buffer.from(String(value))
+  if (bytes.length > 65_535)
+    throw new MqttestError('MQTTEST_ENCODE', `a string has at most 65535 bytes, this one has ${bytes.length}; send the bytes with { raw } instead`)
+  return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes])
+}
+
+function generate(packet: Packet, version: ProtocolVersion): Buffer {
+  let bytes: Buffer
+  try {
+    // mqtt-packet's types know no bridge mode and fewer illegal values than its code does.
+    bytes = mqttPacket.generate(cleaned(packet), { protocolVersion: version })
+  } catch (cause) {
+    throw new MqttestError(
+      'MQTTEST_ENCODE',
+      `${packet.cmd.toUpperCase()} cannot be encoded: ${cause instanceof Error ? cause.message : String(cause)}; send the bytes with { raw } instead`,
+      { cause },
+    )
+  }
+  if (bytes.length === 0)
+    throw new MqttestError(
+      'MQTTEST_ENCODE',
+      `${packet.cmd.toUpperCase()} cannot be encoded: a field has a value that does not fit; send the bytes with { raw } instead`,
+    )
+  return bytes
+}
+
+/** mqtt-packet writes nothing at all for empty user properties, and refuses a subscription identifier list of one. */
+function cleaned(packet: Packet): mqttPacket.Packet {
+  const copy: object = { ...packet }
+  if ('properties' in packet && packet.properties !== undefined) {
+    const properties = { ...packet.properties }
+    if (properties.userProperties !== undefined && Object.keys(properties.userProperties).length === 0) delete properties.userProperties
+    for (const [name, value] of Object.entries(properties)) if (value === undefined) Reflect.deleteProperty(properties, name)
+    Object.assign(copy, { properties })
+  }
+  return copy as mqttPacket.Packet
+}

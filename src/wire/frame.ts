@@ -1,0 +1,126 @@
+/**
+ * Chunks in, whole packets out, as bytes: the cut stands here, so that each packet keeps its own bytes and its header,
+ * and so that decode never sees past the end of a packet.
+ *
+ *   | type+flags | remaining length, 1 to 4 bytes | body ... |
+ *   0            1                                bodyOffset  bytes.length
+ */
+import { Malformed } from './malformed.ts'
+
+/** One packet as it stood on the wire. */
+export interface Frame {
+  /** The whole packet, fixed header included. */
+  readonly bytes: Buffer
+  /** Packet type, 0 to 15. */
+  readonly type: number
+  /** The lower four bits of the first byte. */
+  readonly flags: number
+  /** Where the variable header starts. */
+  readonly bodyOffset: number
+}
+
+/** Largest packet that the protocol can express, in bytes, fixed header included. */
+export const largestPacket = 268_435_455 + 5
+
+/** Cuts one direction of one connection into packets. Holds only what it was given: a large length reserves nothing. */
+export class FrameReader {
+  #parts: Buffer[] = []
+  #held = 0
+  /** Length of the packet that has begun, 0 while its header is incomplete. */
+  #wanted = 0
+  #limit: number
+  #broken = false
+
+  constructor(limit: number = largestPacket) {
+    this.#limit = limit
+  }
+
+  /** Bytes of a packet that has begun and is not complete. */
+  get held(): number {
+    return this.#held
+  }
+
+  /** The bytes of the packet that has begun. */
+  rest(): Buffer {
+    return this.#parts.length === 1 ? (this.#parts[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#parts)
+  }
+
+  /**
+   * Takes the next chunk and hands each packet that it completes to `sink`, in order, until `sink` returns false.
+   * Returns what is wrong when the framing itself is; the reader takes nothing more after that.
+   */
+  push(chunk: Buffer, sink: (frame: Frame) => boolean): Malformed | undefined {
+    if (this.#broken) return undefined
+    let bytes = chunk
+    if (this.#held > 0) {
+      this.#parts.push(chunk)
+      this.#held += chunk.length
+      // A header in pieces is rare and short; a body in pieces is joined once, when it is complete.
+      if (this.#wanted > 0 && this.#held < this.#wanted) return undefined
+      bytes = Buffer.concat(this.#parts, this.#held)
+      this.#parts = []
+      this.#held = 0
+      this.#wanted = 0
+    }
+    let start = 0
+    const end = bytes.length
+    while (start < end) {
+      let length = 0
+      let index = start + 1
+      let shift = 1
+      let complete = false
+      while (index < end) {
+        const byte = bytes[index++] ?? 0
+        length += (byte & 127) * shift
+        if (byte < 128) {
+          complete = true
+          break
+        }
+        if (index - start > 4) {
+          this.#broken = true
+          this.#keep(bytes.subarray(start), 0)
+          return new Malformed('remaining-length-malformed', 1)
+        }
+        shift *= 128
+      }
+      if (!complete) {
+        this.#keep(start === 0 ? bytes : bytes.subarray(start), 0)
+        return undefined
+      }
+      const stop = index + length
+      if (stop - start > this.#limit) {
+        this.#broken = true
+        this.#keep(bytes.subarray(start), 0)
+        return new Malformed('packet-too-large', 1, `${stop - start} bytes, allowed are ${this.#limit}`)
+      }
+      if (stop > end) {
+        this.#keep(start === 0 ? bytes : bytes.subarray(start), stop - start)
+        return undefined
+      }
+      const first = bytes[start] ?? 0
+      const whole = start === 0 && stop === end ? bytes : bytes.subarray(start, stop)
+      start = stop
+      const go = sink({ bytes: whole, type: first >> 4, flags: first & 15, bodyOffset: whole.length - length })
+      if (!go) return undefined
+    }
+    return undefined
+  }
+
+  /** Drops what it holds and takes no more. */
+  close(): void {
+    this.#broken = true
+    this.#parts = []
+    this.#held = 0
+  }
+
+  /** Changes the largest packet allowed, from the next packet on. In bytes. */
+  set limit(bytes: number) {
+    this.#limit = bytes
+  }
+
+  #keep(rest: Buffer, wanted: number) {
+    this.#parts = [rest]
+    this.#held = rest.length
+    this.#wanted = wanted
+  }
+}
