@@ -3,7 +3,6 @@
  * to, byte for byte, and shows exactly what came; on an in-memory pair it needs no socket and no real time.
  */
 import { connect as connectSocket } from 'node:net'
-import mqttPacket from 'mqtt-packet'
 import { deadline } from './clock.ts'
 import { type Duration, parseDuration } from './duration.ts'
 import { MqttestError } from './errors.ts'
@@ -76,15 +75,8 @@ export class RawClient {
   /** Sends packets, or bytes. */
   send(...inputs: readonly (PacketInput | Bytes)[]): this {
     for (const input of inputs)
-      this.#carrier.write(typeof input === 'string' || input instanceof Uint8Array ? toBuffer(input) : this.#encode(completePacket(input)))
+      this.#carrier.write(typeof input === 'string' || input instanceof Uint8Array ? toBuffer(input) : encode(completePacket(input), this.version))
     return this
-  }
-
-  #encode(packet: Packet): Buffer {
-    // The other codec than the server's, wherever it can say the packet: two that agree are more likely right.
-    if (packet.cmd === 'subscribe' || packet.cmd === 'unsubscribe' || packet.cmd === 'connect')
-      return mqttPacket.generate(packet, { protocolVersion: this.version })
-    return encode(packet, this.version)
   }
 
   /** Sends CONNECT and resolves with CONNACK, whatever it says. */

@@ -148,7 +148,7 @@ export class Session {
       connection.sendPacket(packet, { kind, delivery }, this.#bytes(connection, packet, delivery, undefined))
       return
     }
-    const properties = this.#properties(connection, packet, delivery)
+    const properties = this.#properties(packet, delivery)
     if (properties !== undefined) packet.properties = properties
     const own = properties === message.properties ? (message.encoded.propertyBytes ??= encodeProperties(message.properties)) : encodeProperties(properties)
     connection.sendPacket(packet, { kind, delivery }, this.#bytes(connection, packet, delivery, own))
@@ -165,7 +165,7 @@ export class Session {
   }
 
   /** The properties of a delivery: the message's own, and what belongs to this subscriber. */
-  #properties(connection: Connection, packet: PublishPacket, delivery: Delivery): Properties | undefined {
+  #properties(packet: PublishPacket, delivery: Delivery): Properties | undefined {
     const { message, subscriptionIdentifiers } = delivery
     let added: Properties | undefined
     if (message.expiresAtMs !== undefined) {

@@ -71,6 +71,13 @@ export class MemoryTransport implements Transport {
     this.#schedule()
   }
 
+  /** The other end has read everything. */
+  private tellDrained(): void {
+    if (!this.#waitsForDrain) return
+    this.#waitsForDrain = false
+    this.#listener?.drain()
+  }
+
   #schedule(): void {
     if (this.#scheduled || this.#paused) return
     this.#scheduled = true
@@ -87,11 +94,7 @@ export class MemoryTransport implements Transport {
       this.#listener?.data(chunk)
     }
     if (this.#paused || this.#inbox.length > 0) return
-    const peer = this.#peer
-    if (peer !== undefined && peer.#waitsForDrain) {
-      peer.#waitsForDrain = false
-      peer.#listener?.drain()
-    }
+    this.#peer?.tellDrained()
     if (this.#peerEnded && !this.#told.end) {
       this.#told.end = true
       this.#listener?.end()
