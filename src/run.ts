@@ -33,5 +33,6 @@ export interface Run {
   connectionClosed(connection: Connection): void
   /** The transport of a connection is gone. */
   transportClosed(connection: Connection): void
-  violated(violation: Violation, verdict: Verdict): void
+  /** Counts a violation for the report. */
+  violated(violation: Violation, verdict: Verdict, connection: Connection | undefined): void
 }

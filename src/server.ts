@@ -133,7 +133,7 @@ export class Server {
       flushSoon: (connection) => this.#flushSoon(connection),
       connectionClosed: (connection) => this.#connectionClosed(connection),
       transportClosed: (connection) => this.#transportClosed(connection),
-      violated: (violation, verdict) => this.#tally.violated(violation, verdict, undefined, lint === 'fail' && violation.level !== 'info'),
+      violated: (violation, verdict, connection) => this.#tally.violated(violation, verdict, connection?.number, lint === 'fail' && violation.level !== 'info'),
     }
     this.#run = run
     this.#broker = new Broker(run)
@@ -150,7 +150,7 @@ export class Server {
         if (connection !== undefined) connection.violated(violation)
         else {
           this.#journal.add({ type: 'violation', connection: undefined, violation, verdict: violation.default })
-          run.violated(violation, violation.default)
+          run.violated(violation, violation.default, undefined)
         }
       },
     })
@@ -293,7 +293,7 @@ export class Server {
     queueMicrotask(() => {
       const dirty = this.#dirty
       this.#dirty = []
-      for (const one of dirty) one.flush()
+      for (const one of dirty) one.outbox.flush()
     })
   }
 

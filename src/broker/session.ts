@@ -87,7 +87,7 @@ export class Session {
     const { connection } = this
     if (delivery.qos === 0) {
       if (connection === undefined) return
-      if (connection.unsent > this.run.settings.outboundLimit) {
+      if (connection.outbox.unsent > this.run.settings.outboundLimit) {
         this.#drop('slow', delivery)
         return
       }

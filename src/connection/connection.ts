@@ -14,18 +14,20 @@ import { type Sighting, type Verdict, type Violation, violationOf, violationOfMa
 import type { Transport } from '../net/transport.ts'
 import type { Random } from '../random.ts'
 import type { Run } from '../run.ts'
-import { type CloseHow, completePlan, ownStep, type PacketInput, type StepInput } from '../steps.ts'
+import { type CloseHow, completePlan, ownStep, type StepInput } from '../steps.ts'
 import { decode } from '../wire/decode.ts'
 import { encode } from '../wire/encode.ts'
 import { type Frame, FrameReader } from '../wire/frame.ts'
 import { Malformed } from '../wire/malformed.ts'
-import { type AuthPacket, type Command, type ConnectPacket, commands, type Packet, type ProtocolVersion, packetTypes } from '../wire/packet.ts'
-import { returnCodeOf } from '../wire/reason-codes.ts'
+import { type AuthPacket, type Command, type ConnectPacket, type Packet, type ProtocolVersion, packetTypes } from '../wire/packet.ts'
 import { type Cause, causes } from './cause.ts'
 import { KeepAlive } from './keep-alive.ts'
+import { Lanes } from './lanes.ts'
 import type { DisconnectInfo } from './lifecycle.ts'
-import { type KnownBytes, PlanLane } from './plan.ts'
+import { Outbox } from './outbox.ts'
+import type { PlanLane } from './plan.ts'
 import { type CloseExpectation, type ExpectOptions, type Pattern, Script, type ScriptInput } from './script.ts'
+import { handleViolation, recordViolation } from './violations.ts'
 import { WireLane } from './wire-lane.ts'
 
 /**
@@ -35,9 +37,6 @@ export type Phase = 'new' | 'connecting' | 'connected' | 'closed'
 
 /** Queued packets at which reading pauses until some are handled. */
 const queueHighWater = 256
-
-/** Unsent bytes at which reading pauses: a client that does not read its answers gets no more of them. */
-const writeHighWater = 1024 * 1024
 
 /** How long a client may take to close its side after the server closed. */
 const lingerMs = 2000
@@ -67,6 +66,8 @@ export class Connection {
   readonly counts = new Uint32Array(32)
   /** @internal */
   readonly transport: Transport
+  /** @internal */
+  readonly outbox: Outbox
   readonly #reader: FrameReader
   readonly #keepAlive: KeepAlive
   #connectTimer: Timer | undefined
@@ -76,17 +77,9 @@ export class Connection {
   #busy = false
   #reading = false
   #started = false
-  #stalled = false
-  #waitsForDrain = false
-  #out: Buffer[] = []
-  #outBytes = 0
-  #blocker: PlanLane | undefined
-  #held: { bytes: Buffer; cause: Cause }[] = []
-  #lanes: Set<PlanLane> | undefined
-  #signals: { name: string; go: () => void }[] | undefined
+  #lanes: Lanes | undefined
   #exchange: ((packet: AuthPacket | undefined) => void) | undefined
   #wireIn: WireLane | undefined
-  #wireOut: WireLane | undefined
   #states: Map<object, unknown> | undefined
   #randoms: Map<string, Random> | undefined
   #script: Script | undefined
@@ -95,6 +88,7 @@ export class Connection {
     this.run = run
     this.number = number
     this.transport = transport
+    this.outbox = new Outbox(this)
     this.#reader = new FrameReader(run.settings.maximumPacketSize)
     this.#keepAlive = new KeepAlive(run, this)
     this.openedMs = run.clock.now()
@@ -129,13 +123,13 @@ export class Connection {
     const plan = run.hooks.connection.isUsed()
       ? soon<readonly StepInput[] | undefined>((done) => run.hooks.connection.callAsync(this, (_error, result) => done(result ?? undefined)))
       : undefined
-    andThen(plan, (steps) => {
+    void andThen(plan, (steps) => {
       const begin = () => {
         this.#started = true
-        this.#updateReading()
+        this.updateReading()
       }
       if (steps === undefined || steps.length === 0 || this.closed) begin()
-      else this.#runPlan(steps, causes.script, undefined, begin)
+      else this.lanes.run(completePlan(steps), causes.script, undefined, begin)
     })
   }
 
@@ -152,7 +146,6 @@ export class Connection {
     if (this.closed) return
     const malformed = this.#reader.push(bytes, this.#onFrame)
     if (malformed !== undefined && !this.closed) this.#refuse(malformed, this.#reader.rest())
-    this.flushSoon()
   }
 
   readonly #onFrame = (frame: Frame): boolean => {
@@ -166,13 +159,13 @@ export class Connection {
       this.#refuse(packet, bytes)
       return !this.closed
     }
-    if (this.#signals !== undefined) this.signal(packet.cmd)
+    this.#lanes?.signal(packet.cmd)
     if (this.#busy) {
       if (packet.cmd === 'auth' && this.#exchange !== undefined) this.#answerExchange(packet)
       else if (packet.cmd === 'disconnect' && this.phase === 'connecting') this.#handle(packet, bytes)
       else {
         this.#queue.push({ packet, raw: bytes })
-        if (this.#queue.length === queueHighWater) this.#updateReading()
+        if (this.#queue.length === queueHighWater) this.updateReading()
       }
     } else this.#handle(packet, bytes)
     return !this.closed
@@ -206,8 +199,7 @@ export class Connection {
       if (next === undefined) break
       this.#handle(next.packet, next.raw)
     }
-    if (full) this.#updateReading()
-    this.flushSoon()
+    if (full) this.updateReading()
   }
 
   #decide(packet: Packet, raw: Buffer): Soon<void> {
@@ -232,7 +224,7 @@ export class Connection {
       soon<readonly StepInput[] | undefined>((done) => run.hooks.packetIn.callAsync(packet, this, (_error, plan) => done(plan ?? undefined))),
       (plan) => {
         if (this.closed) return undefined
-        if (plan !== undefined) this.#runPlan(plan, { kind: 'reply', packet, faults: [] })
+        if (plan !== undefined) this.lanes.run(completePlan(plan), { kind: 'reply', packet, faults: [] })
         else if (run.core) return run.broker().handle(packet, this, raw)
         return undefined
       },
@@ -250,17 +242,18 @@ export class Connection {
       return
     }
     if (this.#reader.held > 0)
-      this.#report(violationOf('packet-cut-short', this.version, { raw: this.#reader.rest(), detail: `${this.#reader.held} bytes of it came` }), 'warn')
+      recordViolation(
+        this,
+        violationOf('packet-cut-short', this.version, { raw: this.#reader.rest(), detail: `${this.#reader.held} bytes of it came` }),
+        'warn',
+      )
     this.#finish({ by: 'client', how: 'fin', reason: 'the client closed without DISCONNECT', reasonCode: undefined })
-    this.#flush()
+    this.outbox.flush()
     this.transport.end()
   }
 
   #drain(): void {
-    if (this.#waitsForDrain) {
-      this.#waitsForDrain = false
-      this.#updateReading()
-    }
+    if (this.outbox.drained()) this.updateReading()
     this.session?.pump()
   }
 
@@ -285,42 +278,11 @@ export class Connection {
 
   /** The same for a violation that is made already, such as a plugin's finding. @internal */
   violated(violation: Violation): Verdict {
-    if (this.closed && violation.default === 'disconnect') return 'ignore'
-    const { hooks } = this.run
-    const verdict = (hooks.violation.isUsed() ? hooks.violation.call(violation, this) : undefined) ?? violation.default
-    if (verdict !== 'ignore') this.#report(violation, verdict)
-    if (verdict === 'disconnect') this.#punish(violation)
-    return verdict
+    return handleViolation(this, violation)
   }
 
   #refuse(malformed: Malformed, raw: Buffer): void {
     this.violated(violationOfMalformed(malformed, this.version, raw))
-  }
-
-  #report(violation: Violation, verdict: Verdict): void {
-    if (this.run.lint === 'off' && verdict === 'warn') return
-    this.run.journal.add({ type: 'violation', connection: this.number, violation, verdict })
-    this.run.violated(violation, verdict)
-  }
-
-  /** Ends the connection as the version demands: CONNACK before it was accepted, DISCONNECT after (MQTT 5), then close. */
-  #punish(violation: Violation): void {
-    const { reasonCode, rule } = violation
-    if (this.phase === 'connected') {
-      this.disconnect(reasonCode, violation.message) // [MQTT-4.13.1-1]
-      return
-    }
-    const spoke = this.phase === 'connecting' || violation.raw?.[0] === 0x10
-    if (rule === 'connect-protocol-level-unsupported')
-      this.sendPacket(
-        { cmd: 'connack', sessionPresent: false, returnCode: 1 },
-        causes.close,
-        encode({ cmd: 'connack', sessionPresent: false, returnCode: 1 }, 4),
-      ) // [MQTT-3.1.2-2]
-    else if (spoke && this.version === 5) this.sendPacket({ cmd: 'connack', sessionPresent: false, reasonCode }, causes.close)
-    else if (spoke && rule.startsWith('connect-') && rule.includes('client-id'))
-      this.sendPacket({ cmd: 'connack', sessionPresent: false, returnCode: returnCodeOf(reasonCode) }, causes.close)
-    this.close('fin', { reason: violation.message, reasonCode })
   }
 
   // ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -329,13 +291,13 @@ export class Connection {
   sendPacket(packet: Packet, cause: Cause, known?: Buffer): void {
     if (!this.run.hookSet.wantsSend(packetTypes[packet.cmd])) {
       this.transmit(known ?? this.encode(packet), cause)
-      if (packet.cmd === 'connack') this.connackSent()
+      if (packet.cmd === 'connack') this.#lanes?.signal('connack')
       return
     }
     const step = ownStep({ packet })
     const told: Cause = { ...cause, faults: [] }
     const plan = this.run.hooks.send.call(Object.freeze([step]), told, this)
-    this.#runPlan(plan, told, known === undefined ? undefined : { step, bytes: known })
+    this.lanes.run(completePlan(plan), told, known === undefined ? undefined : { step, bytes: known })
   }
 
   /** The bytes of a packet in this connection's version. @internal */
@@ -343,87 +305,30 @@ export class Connection {
     return encode(packet, this.version)
   }
 
-  #runPlan(plan: readonly StepInput[], cause: Cause, known?: KnownBytes, done?: () => void): PlanLane {
-    const lane = new PlanLane(this, completePlan(plan), cause, known, done)
-    lane.go()
-    return lane
-  }
-
   /** Puts bytes on record and in line to be written. Bytes of other plans wait while a plan blocks the connection. @internal */
   transmit(bytes: Buffer, cause: Cause, by?: PlanLane): void {
-    if (this.#blocker !== undefined && by !== this.#blocker) {
-      this.#held.push({ bytes, cause })
-      return
-    }
-    if (this.closed) return
+    if (this.closed || this.#lanes?.holds(bytes, cause, by) === true) return
     this.note(bytes, cause)
-    this.#enqueue(bytes)
+    this.outbox.put(bytes)
   }
 
   /** Puts bytes on record as sent. @internal */
   note(bytes: Buffer, cause: Cause): void {
     const type = (bytes[0] ?? 0) >> 4
     this.counts[16 + type] = (this.counts[16 + type] ?? 0) + 1
+    this.bytesOut += bytes.length
     this.run.journal.packet(this.number, 'out', bytes, this.version, cause.kind, cause.faults)
   }
 
-  /** Writes bytes that are on record already, in a write of their own. @internal */
-  writeTogether(bytes: Buffer): void {
-    if (this.closed) return
-    this.#flush()
-    this.#enqueue(bytes)
-    this.#flush()
+  /** Plans under way; made when there is the first. @internal */
+  get lanes(): Lanes {
+    this.#lanes ??= new Lanes(this)
+    return this.#lanes
   }
 
-  #enqueue(bytes: Buffer): void {
-    this.bytesOut += bytes.length
-    this.#outBytes += bytes.length
-    if (this.#out.push(bytes) === 1) this.run.flushSoon(this)
-  }
-
-  /** Writes what is in line when the present work is done. @internal */
-  flushSoon(): void {
-    if (this.#out.length > 0) this.run.flushSoon(this)
-  }
-
-  /** Writes what is in line, in one write. @internal */
-  flush(): void {
-    this.#flush()
-  }
-
-  #flush(): void {
-    const { length } = this.#out
-    if (length === 0 || this.#stalled) return
-    const bytes = length === 1 ? (this.#out[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#out, this.#outBytes)
-    this.#out = []
-    this.#outBytes = 0
-    if (this.#wireOut !== undefined || this.run.hooks.wire.isUsed()) {
-      this.#wireOut ??= new WireLane(this, 'out', (chunk) => this.#write(chunk))
-      this.#wireOut.push(bytes)
-    } else this.#write(bytes)
-  }
-
-  #write(bytes: Buffer): void {
-    if (this.#stalled) {
-      this.#out.push(bytes)
-      this.#outBytes += bytes.length
-      return
-    }
-    this.transport.write(bytes)
-    if (!this.#waitsForDrain && this.transport.buffered > writeHighWater) {
-      this.#waitsForDrain = true
-      this.#updateReading()
-    }
-  }
-
-  /** Bytes that the client has not taken yet. @internal */
-  get unsent(): number {
-    return this.#outBytes + this.transport.buffered
-  }
-
-  /** CONNACK has left: the broker may count on the client from now on. @internal */
-  connackSent(): void {
-    this.signal('connack')
+  /** How many plans wait. @internal */
+  get pendingPlans(): number {
+    return (this.#lanes?.pending ?? 0) + (this.#wireIn?.waiting === true ? 1 : 0) + (this.outbox.waiting ? 1 : 0)
   }
 
   /** CONNECT was accepted. `keepAlive` is in seconds. @internal */
@@ -452,8 +357,8 @@ export class Connection {
       return
     }
     if (this.closed) return
-    const stalled = this.#stalled
-    this.#flush()
+    const { stalled } = this.outbox
+    this.outbox.flush()
     this.#finish({ by: 'server', how, reason: details.reason ?? 'the test closed it', reasonCode: details.reasonCode })
     // A link that is dead does not bring a FIN either: the client of a stalled connection must find out for itself.
     if (stalled && how === 'fin') return
@@ -462,19 +367,17 @@ export class Connection {
   }
 
   #endTransport(): void {
-    if (this.#wireOut?.waiting === true) {
-      this.#wireOut.whenIdle(() => this.#endTransport())
-      return
-    }
-    this.transport.end()
-    this.transport.resume()
-    this.#lingerTimer = this.run.arm('linger', lingerMs, () => this.transport.destroy(), this)
+    this.outbox.whenIdle(() => {
+      this.transport.end()
+      this.transport.resume()
+      this.#lingerTimer = this.run.arm('linger', lingerMs, () => this.transport.destroy(), this)
+    })
   }
 
   /** The client said goodbye; it closes, and so do we [MQTT-3.14.4-1]. @internal */
   clientDisconnected(reasonCode: number | undefined): void {
     if (this.closed) return
-    this.#flush()
+    this.outbox.flush()
     this.#finish({ by: 'client', how: 'disconnect', reason: 'the client sent DISCONNECT', reasonCode })
     this.#endTransport()
   }
@@ -489,10 +392,7 @@ export class Connection {
     this.#reader.close()
     this.#wireIn?.cancel()
     this.#queue = []
-    this.#held = []
-    for (const lane of this.#lanes ?? []) lane.cancel()
-    this.#lanes = undefined
-    this.#signals = undefined
+    this.#lanes?.cancel()
     this.#answerExchange(undefined)
     this.run.journal.add({ type: 'close', connection: this.number, ...info })
     if (wasAccepted) this.run.broker().disconnected(this, info)
@@ -503,83 +403,41 @@ export class Connection {
   /** Lets go of the transport at once; for the end of the server. @internal */
   release(): void {
     this.#lingerTimer?.cancel()
-    this.#wireOut?.cancel()
+    this.outbox.cancel()
     this.transport.destroy()
   }
 
   /** Nothing is read or written any more, and no FIN is sent: a dead link. The client's bytes stay in its own system. */
   stall(): void {
-    this.#stalled = true
+    this.outbox.stall()
     this.#keepAlive.stop()
-    this.#updateReading()
+    this.updateReading()
   }
 
   /** Ends a stall; what was held back is sent. */
   resume(): void {
-    if (!this.#stalled) return
-    this.#stalled = false
+    if (!this.outbox.stalled) return
     this.lastReceivedMs = this.run.clock.now()
     if (this.phase === 'connected' && this.session !== undefined) this.#keepAlive.start(this.session.keepAlive)
-    this.#updateReading()
-    this.#flush()
+    this.outbox.resume()
+    this.updateReading()
   }
 
-  #updateReading(): void {
-    const wanted = this.#started && !this.#stalled && !this.#waitsForDrain && this.#queue.length < queueHighWater
+  /** Reads, or pauses, as things stand. @internal */
+  updateReading(): void {
+    const wanted = this.#started && !this.outbox.stalled && !this.outbox.congested && this.#queue.length < queueHighWater
     if (wanted === this.#reading) return
     this.#reading = wanted
     if (wanted) this.transport.resume()
     else this.transport.pause()
   }
 
-  // ── For plans ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Remembers a plan that waits, so that it ends with the connection. @internal */
-  keep(lane: PlanLane): void {
-    if (this.closed) lane.cancel()
-    else (this.#lanes ??= new Set()).add(lane)
-  }
-
-  /** @internal */
-  forget(lane: PlanLane): void {
-    this.#lanes?.delete(lane)
-  }
-
-  /** How many plans wait. @internal */
-  get pendingPlans(): number {
-    return (this.#lanes?.size ?? 0) + (this.#wireIn?.waiting === true ? 1 : 0) + (this.#wireOut?.waiting === true ? 1 : 0)
-  }
-
-  /** @internal */
-  block(lane: PlanLane): void {
-    this.#blocker ??= lane
-  }
-
-  /** @internal */
-  unblock(lane: PlanLane): void {
-    if (this.#blocker !== lane) return
-    this.#blocker = undefined
-    const held = this.#held
-    this.#held = []
-    for (const { bytes, cause } of held) this.transmit(bytes, cause)
-  }
-
-  /** Calls `go` at the next signal of that name; the client's next packet of a type is a signal of its name. @internal */
-  onSignal(name: string, go: () => void): void {
-    ;(this.#signals ??= []).push({ name, go })
-  }
-
-  /** Lets plans go on that wait with { until: name }. */
-  signal(name: string): void {
-    const waiting = this.#signals
-    if (waiting === undefined) return
-    const due = waiting.filter((signal) => signal.name === name)
-    if (due.length === 0) return
-    this.#signals = waiting.filter((signal) => signal.name !== name)
-    for (const { go } of due) go()
-  }
-
   // ── For plugins ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Lets plans go on that wait with { until: name }; the client's next packet of a type is a signal of its name. */
+  signal(name: string): void {
+    this.#lanes?.signal(name)
+  }
 
   /**
    * What a plugin keeps about this connection: made by `make` when first asked for. The key is any object of the plugin's
@@ -605,7 +463,7 @@ export class Connection {
    */
   exchange(packet: Omit<AuthPacket, 'cmd'>): Promise<AuthPacket | undefined> {
     this.sendPacket({ cmd: 'auth', ...packet }, causes.exchange)
-    this.flush()
+    this.outbox.flush()
     return new Promise((resolve) => {
       if (this.closed) resolve(undefined)
       else this.#exchange = resolve
@@ -668,8 +526,7 @@ export class Connection {
         reject(new MqttestError('MQTTEST_STATE', `connection ${this.number} is closed: nothing can be sent on it`))
         return
       }
-      this.#runPlan(steps, causes.script, undefined, resolve)
-      this.flushSoon()
+      this.lanes.run(completePlan(steps), causes.script, undefined, resolve)
     })
   }
 
@@ -685,10 +542,3 @@ function versionOf(frame: Frame): ProtocolVersion {
   const level = (bytes[bodyOffset + 2 + nameLength] ?? 4) & 0x7f
   return level === 5 ? 5 : level === 3 ? 3 : 4
 }
-
-/** The name of a packet type on the wire, for messages. */
-export function typeName(type: number): string {
-  return commands[type]?.toUpperCase() ?? `type ${type}`
-}
-
-export type { PacketInput }

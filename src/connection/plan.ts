@@ -8,6 +8,7 @@ import type { Plan, Step } from '../steps.ts'
 import type { Packet } from '../wire/packet.ts'
 import type { Cause } from './cause.ts'
 import type { Connection } from './connection.ts'
+import type { Lanes } from './lanes.ts'
 
 /** The bytes of a step that the core made, so that they are not made again where no plugin touched it. */
 export interface KnownBytes {
@@ -18,6 +19,7 @@ export interface KnownBytes {
 /** One plan under way. */
 export class PlanLane {
   readonly #connection: Connection
+  readonly #lanes: Lanes
   readonly #plan: Plan
   readonly #cause: Cause
   readonly #known: KnownBytes | undefined
@@ -28,8 +30,9 @@ export class PlanLane {
   #blocking = false
   #over = false
 
-  constructor(connection: Connection, plan: Plan, cause: Cause, known?: KnownBytes, done?: () => void) {
+  constructor(connection: Connection, lanes: Lanes, plan: Plan, cause: Cause, known?: KnownBytes, done?: () => void) {
     this.#connection = connection
+    this.#lanes = lanes
     this.#plan = plan
     this.#cause = cause
     this.#known = known
@@ -76,7 +79,7 @@ export class PlanLane {
     if ('close' in step) {
       this.#uncork()
       this.#over = true
-      this.#connection.forget(this)
+      this.#lanes.forget(this)
       this.#done?.()
       this.#connection.close(step.close, { reason: 'a plan closed it' })
       return false
@@ -92,21 +95,21 @@ export class PlanLane {
       return
     }
     this.#connection.transmit(bytes, this.#cause, this.#blocking ? this : undefined)
-    if (packet?.cmd === 'connack') this.#connection.connackSent()
+    if (packet?.cmd === 'connack') this.#lanes.signal('connack')
   }
 
   #uncork(): void {
     const parts = this.#corked
     this.#corked = undefined
-    if (parts !== undefined && parts.length > 0) this.#connection.writeTogether(Buffer.concat(parts))
+    if (parts !== undefined && parts.length > 0) this.#connection.outbox.writeTogether(Buffer.concat(parts))
   }
 
   #wait(delayMs: number, block: boolean): false {
     if (block) {
       this.#blocking = true
-      this.#connection.block(this)
+      this.#lanes.block(this)
     }
-    this.#connection.keep(this)
+    this.#lanes.keep(this)
     this.#timer = this.#connection.run.arm(
       'plan',
       delayMs,
@@ -120,24 +123,23 @@ export class PlanLane {
   }
 
   #until(condition: string | PromiseLike<unknown>): false {
-    this.#connection.keep(this)
+    this.#lanes.keep(this)
     const go = () => this.#resume()
-    if (typeof condition === 'string') this.#connection.onSignal(condition, go)
+    if (typeof condition === 'string') this.#lanes.onSignal(condition, go)
     else condition.then(go, go)
     return false
   }
 
   #resume(): void {
     if (this.#over) return
-    this.#connection.forget(this)
+    this.#lanes.forget(this)
     this.go()
-    this.#connection.flushSoon()
   }
 
   #end(): void {
     this.#over = true
     this.#uncork()
-    if (this.#blocking) this.#connection.unblock(this)
+    if (this.#blocking) this.#lanes.unblock(this)
     this.#done?.()
   }
 }

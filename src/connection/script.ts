@@ -191,7 +191,6 @@ export class Script {
       if ('packet' in step) connection.sendPacket(completePacket(step.packet), { kind: 'script' })
       else void connection.runScript([step])
     }
-    connection.flushSoon()
   }
 
   play(steps: readonly StepInput[]): Promise<void> {

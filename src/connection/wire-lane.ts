@@ -87,7 +87,7 @@ export class WireLane {
         this.#go()
       }
       this.#waitsForPromise = true
-      if (typeof step.until === 'string') this.#connection.onSignal(step.until, go)
+      if (typeof step.until === 'string') this.#connection.lanes.onSignal(step.until, go)
       else step.until.then(go, go)
       return false
     }
