@@ -42,7 +42,7 @@ export class RawClient {
   readonly #carrier: Carrier
   readonly #reader = new FrameReader()
   readonly #watchers = new Set<() => void>()
-  #taken = 0
+  readonly #taken = new Set<Packet>()
 
   /** Use {@link connectMemory} or {@link connectTcp}. */
   constructor(carrier: Carrier, version: ProtocolVersion) {
@@ -100,15 +100,13 @@ export class RawClient {
     })
   }
 
-  /** The next packet of a type that fits the pattern, among those that came or come; others are passed over. */
+  /** The first packet of a type that fits the pattern and was not taken yet, among those that came or come. */
   async next<C extends Command>(cmd: C, pattern: object = {}, within: Duration = 1000): Promise<PacketOf<C>> {
     const find = () => {
-      for (let at = this.#taken; at < this.received.length; at++) {
-        const packet = this.received[at]
-        if (packet !== undefined && isOf(packet, cmd) && differences(pattern, packet).length === 0) {
-          this.#taken = at + 1
-          return packet
-        }
+      for (const packet of this.received) {
+        if (this.#taken.has(packet) || !isOf(packet, cmd) || differences(pattern, packet).length > 0) continue
+        this.#taken.add(packet)
+        return packet
       }
       return undefined
     }
@@ -116,7 +114,12 @@ export class RawClient {
       find,
       within,
       () =>
-        `the client expected ${cmd.toUpperCase()} ${JSON.stringify(pattern)}, got: ${this.received.slice(this.#taken).map(describePacket).join('; ') || 'nothing'}${this.ended === undefined ? '' : ` (closed: ${this.ended})`}`,
+        `the client expected ${cmd.toUpperCase()} ${JSON.stringify(pattern)}, got: ${
+          this.received
+            .filter((packet) => !this.#taken.has(packet))
+            .map(describePacket)
+            .join('; ') || 'nothing'
+        }${this.ended === undefined ? '' : ` (closed: ${this.ended})`}`,
     )
   }
 
