@@ -3,9 +3,10 @@ import { Broker, type Publication } from './broker/broker.ts'
 import type { Message } from './broker/message.ts'
 import type { Session } from './broker/session.ts'
 import { soon } from './call-hook.ts'
-import { type Clock, chooseClock, deadline, isVirtual, type Timer, turn, type VirtualClock } from './clock.ts'
+import { type Clock, chooseClock, isVirtual, type Timer, turn, type VirtualClock } from './clock.ts'
 import { Connection } from './connection/connection.ts'
 import { Expecter, type ExpectOptions, type Pattern } from './connection/script.ts'
+import { Connections } from './connections.ts'
 import { type Duration, parseDuration } from './duration.ts'
 import { MqttestError, type PluginError, RunFailedError } from './errors.ts'
 import { type Disposer, Installer } from './installer.ts'
@@ -15,6 +16,7 @@ import type { Transport } from './net/transport.ts'
 import { flattenPlugins, noLookup, type PluginEntry, type ScopedPlugin } from './plugin.ts'
 import { type Random, randomFrom } from './random.ts'
 import { describeLine } from './record/describe.ts'
+import { type IdleOptions, waitUntilIdle } from './record/idle.ts'
 import { Journal, type JournalRecord } from './record/journal.ts'
 import { connectionReport, connectionsKept, failuresOf, faultReport, type Report, Tally } from './record/report.ts'
 import { type WaitOptions, waitFor } from './record/wait.ts'
@@ -56,9 +58,6 @@ export interface RecordFilter {
   readonly dir?: 'in' | 'out'
 }
 
-/** How long a stop waits for bytes that clients do not take, in milliseconds of real time. */
-const stopPatienceMs = 500
-
 /** A running server. */
 export class Server {
   /** The seed of the run's chance. */
@@ -78,15 +77,11 @@ export class Server {
   readonly #broker: Broker
   readonly #installer: Installer
   readonly #tally = new Tally()
+  readonly #connections = new Connections()
   readonly #listeners: Listener[] = []
-  readonly #open = new Map<number, Connection>()
-  readonly #transports = new Set<Connection>()
   readonly #pluginErrors: PluginError[] = []
   readonly #startedMs: number
-  #closed: Connection[] = []
-  #dirty: Connection[] = []
   #random: Random
-  #accepted = 0
   #taken = 0
   #expecter: Expecter
   #offline: OfflineOptions['mode'] | undefined
@@ -94,7 +89,6 @@ export class Server {
   #stopping: Promise<Report> | undefined
   #settle!: { resolve(report: Report): void; reject(error: unknown): void }
   #closeDump: (() => Promise<void>) | undefined
-  #whenEmpty: (() => void) | undefined
 
   /** Use {@link start}. */
   constructor(options: StartOptions, plugins: readonly ScopedPlugin[], seed: string) {
@@ -113,7 +107,7 @@ export class Server {
       pluginFailed: (error, connection) => this.#pluginFailed(error, connection),
       faultApplied: (plugin, hook, connection, before, after) =>
         this.#journal.add({ type: 'fault', connection: connection?.number, plugin, hook, before, after }),
-      connectionByNumber: (number) => this.#open.get(number) ?? this.#closed.find((connection) => connection.number === number),
+      connectionByNumber: (number) => this.#connections.get(number),
     })
     this.#journal = new Journal(clock, { records: options.journal?.records ?? 100_000, bytes: options.journal?.bytes ?? 64 * 1024 * 1024 })
     this.#timers = new Timers(clock, this.#hookSet.hooks)
@@ -130,9 +124,9 @@ export class Server {
       lint,
       core: options.core !== false,
       arm: (kind, delayMs, action, connection) => this.#timers.arm(kind, delayMs, action, connection),
-      flushSoon: (connection) => this.#flushSoon(connection),
+      flushSoon: (connection) => this.#connections.flushSoon(connection),
       connectionClosed: (connection) => this.#connectionClosed(connection),
-      transportClosed: (connection) => this.#transportClosed(connection),
+      transportClosed: (connection) => this.#connections.transportClosed(connection),
       violated: (violation, verdict, connection) => this.#tally.violated(violation, verdict, connection?.number, lint === 'fail' && violation.level !== 'info'),
     }
     this.#run = run
@@ -218,7 +212,7 @@ export class Server {
 
   /** Connections that exist, and the last 1,000 that ended, in order. */
   get connections(): readonly Connection[] {
-    return [...this.#closed, ...this.#open.values()].sort((one, two) => one.number - two.number)
+    return this.#connections.all()
   }
 
   /**
@@ -228,12 +222,12 @@ export class Server {
   async connection(which?: number | { readonly clientId: string }, options: WaitOptions = {}): Promise<Connection> {
     const number = which === undefined ? this.#taken++ : which
     const find = (): Connection | undefined => {
-      if (typeof number === 'number') return this.#open.get(number) ?? this.#closed.find((connection) => connection.number === number)
+      if (typeof number === 'number') return this.#connections.get(number)
       return this.connections.findLast((connection) => connection.clientId === number.clientId)
     }
     const found = find()
     if (found !== undefined) return found
-    if (typeof number === 'number' && number < this.#accepted)
+    if (typeof number === 'number' && number < this.#connections.accepted)
       throw new MqttestError('MQTTEST_STATE', `connection ${number} ended long ago: only the last ${connectionsKept} that ended are kept`)
     const name = typeof number === 'number' ? `connection ${number}` : `a connection of client '${number.clientId}'`
     return waitFor(
@@ -241,7 +235,7 @@ export class Server {
       this.#journal.next,
       (record) => (record.type === 'open' || record.type === 'packet' ? find() : undefined),
       options,
-      (why) => `expected ${name}: ${why}. ${this.#accepted} connections were accepted.\n${this.#timeline()}`,
+      (why) => `expected ${name}: ${why}. ${this.#connections.accepted} connections were accepted.\n${this.#timeline()}`,
     )
   }
 
@@ -256,14 +250,13 @@ export class Server {
       transport.reset()
       return
     }
-    const connection = new Connection(this.#run, this.#accepted++, transport)
-    this.#open.set(connection.number, connection)
-    this.#transports.add(connection)
+    const connection = new Connection(this.#run, this.#connections.accepted++, transport)
+    this.#connections.add(connection)
     this.#journal.add({ type: 'open', connection: connection.number, transport: transport.kind, remoteAddress: transport.remoteAddress })
     if (this.#offline === 'unanswered') connection.stall()
     connection.start()
     const { maxConnections } = this.#options
-    if (maxConnections !== undefined && this.#accepted >= maxConnections) for (const listener of this.#listeners) void listener.close()
+    if (maxConnections !== undefined && this.#connections.accepted >= maxConnections) for (const listener of this.#listeners) void listener.close()
   }
 
   /** @internal Joins a client in the same process; resolves with its end. */
@@ -274,27 +267,11 @@ export class Server {
   }
 
   #connectionClosed(connection: Connection): void {
-    this.#open.delete(connection.number)
+    this.#connections.closed(connection)
     this.#tally.add(connection)
-    this.#closed.push(connection)
-    if (this.#closed.length > connectionsKept * 1.1) this.#closed = this.#closed.slice(-connectionsKept)
     const { maxConnections } = this.#options
-    if (maxConnections !== undefined && this.#accepted >= maxConnections && this.#open.size === 0)
+    if (maxConnections !== undefined && this.#connections.accepted >= maxConnections && this.#connections.openCount === 0)
       this.#stopInBackground(`${maxConnections} connections came and went`)
-  }
-
-  #transportClosed(connection: Connection): void {
-    this.#transports.delete(connection)
-    if (this.#transports.size === 0) this.#whenEmpty?.()
-  }
-
-  #flushSoon(connection: Connection): void {
-    if (this.#dirty.push(connection) > 1) return
-    queueMicrotask(() => {
-      const dirty = this.#dirty
-      this.#dirty = []
-      for (const one of dirty) one.outbox.flush()
-    })
   }
 
   // ── Expectations and history ────────────────────────────────────────────────────────────────────────────────────
@@ -331,43 +308,17 @@ export class Server {
    * Resolves when nothing goes on: no plan waits, nothing is in flight to a client that is there, and nothing was recorded
    * for `quiet` milliseconds of real time (30 by default). Rejects after `within` (1 s by default).
    */
-  idle(options: { readonly quiet?: Duration } & WaitOptions = {}): Promise<void> {
-    const quietMs = parseDuration(options.quiet ?? 30, 'quiet')
-    const withinMs = parseDuration(options.within ?? 1000, 'within')
-    return new Promise((resolve, reject) => {
-      let quiet: Timer | undefined
-      const over = (finish: () => void) => {
-        quiet?.cancel()
-        limit.cancel()
-        stopListening()
-        stopEnd()
-        options.signal?.removeEventListener('abort', aborted)
-        finish()
-      }
-      const wait = () => {
-        quiet?.cancel()
-        quiet = deadline(quietMs, () => (this.#busyWith() === undefined ? over(resolve) : wait()))
-      }
-      const aborted = () => over(() => reject(options.signal?.reason))
-      const stopListening = this.#journal.listen(wait)
-      const stopEnd = this.#journal.onEnd(() => over(resolve))
-      const limit = deadline(withinMs, () =>
-        over(() =>
-          reject(
-            new MqttestError(
-              'MQTTEST_EXPECT',
-              `the server was not idle within ${withinMs} ms: ${this.#busyWith() ?? 'packets kept coming'}.\n${this.#timeline()}`,
-            ),
-          ),
-        ),
-      )
-      options.signal?.addEventListener('abort', aborted)
-      wait()
-    })
+  idle(options: IdleOptions = {}): Promise<void> {
+    return waitUntilIdle(
+      this.#journal,
+      () => this.#busyWith(),
+      options,
+      () => this.#timeline(),
+    )
   }
 
   #busyWith(): string | undefined {
-    for (const connection of this.#open.values()) {
+    for (const connection of this.#connections.open) {
       if (connection.pendingPlans > 0) return `a plan waits on connection ${connection.number}`
       const inFlight = connection.session?.inFlight.size ?? 0
       if (inFlight > 0) return `${inFlight} messages are in flight on connection ${connection.number}`
@@ -415,7 +366,7 @@ export class Server {
 
   /** @internal Lets plans go on that wait with { until: name }, on every connection. */
   signal(name: string): void {
-    for (const connection of this.#open.values()) connection.signal(name)
+    for (const connection of this.#connections.open) connection.signal(name)
   }
 
   /**
@@ -423,7 +374,7 @@ export class Server {
    * records; the next connection is number 0; chance begins anew.
    */
   async reset(): Promise<void> {
-    for (const connection of [...this.#open.values()]) connection.close('rst', { reason: 'the server was reset' })
+    for (const connection of [...this.#connections.open]) connection.close('rst', { reason: 'the server was reset' })
     await this.online()
     this.#installer.clear()
     this.#broker.reset()
@@ -431,8 +382,7 @@ export class Server {
     await turn()
     this.#journal.clear()
     this.#tally.clear()
-    this.#closed = []
-    this.#accepted = 0
+    this.#connections.restart()
     this.#taken = 0
     this.#pluginErrors.length = 0
     this.#random = randomFrom(this.seed)
@@ -452,7 +402,7 @@ export class Server {
     this.#offline = mode
     this.#offlineTimer?.cancel()
     if (mode === 'refused') await Promise.all(this.#listeners.map((listener) => listener.close()))
-    if (connections !== 'keep') for (const connection of [...this.#open.values()]) connection.close(connections, { reason: 'the server went offline' })
+    if (connections !== 'keep') for (const connection of [...this.#connections.open]) connection.close(connections, { reason: 'the server went offline' })
     if (forHowLong !== undefined) this.#offlineTimer = this.#timers.arm('offline', parseDuration(forHowLong, 'for'), () => void this.online())
   }
 
@@ -473,8 +423,8 @@ export class Server {
       seed: this.seed,
       durationMs: Math.round(this.#run.clock.now() - this.#startedMs),
       reason,
-      connections: this.#accepted,
-      ...this.#tally.totals(this.#open.values()),
+      connections: this.#connections.accepted,
+      ...this.#tally.totals(this.#connections.open),
       perConnection: connections.slice(-connectionsKept).map(connectionReport),
       violations: this.#tally.violations(),
       faults: faultReport(this.#installer.installations.filter((one) => one.plugin.meta.name !== 'test' || one.fired > 0)),
@@ -513,8 +463,8 @@ export class Server {
   async #stop(reason: string): Promise<Report> {
     // Not before the caller has its promise: `#accept` looks at it.
     await Promise.all(this.#listeners.map((listener) => listener.close()))
-    for (const connection of [...this.#open.values()]) connection.disconnect(0x8b, 'the server stopped')
-    await this.#letGo()
+    for (const connection of [...this.#connections.open]) connection.disconnect(0x8b, 'the server stopped')
+    await this.#connections.letGo()
     if (this.#hookSet.hooks.serverStop.isUsed()) await soon<void>((done) => this.#hookSet.hooks.serverStop.callAsync(this, reason, () => done()))
     this.#timers.clear()
     this.#broker.wills.clear()
@@ -525,23 +475,6 @@ export class Server {
     const failures = failuresOf(report.violations, this.#options.onPluginError === 'warn' ? [] : this.#pluginErrors)
     if (failures.length > 0) throw Object.assign(new RunFailedError(failures), { report })
     return report
-  }
-
-  /** Ends all transports: in order where the client takes what was written, at once where it does not. */
-  async #letGo(): Promise<void> {
-    for (const connection of this.#transports) connection.transport.finish()
-    if (this.#transports.size === 0) return
-    await new Promise<void>((resolve) => {
-      const limit = deadline(stopPatienceMs, () => finish())
-      const finish = () => {
-        limit.cancel()
-        this.#whenEmpty = undefined
-        for (const connection of [...this.#transports]) connection.release()
-        resolve()
-      }
-      this.#whenEmpty = finish
-      if (this.#transports.size === 0) finish()
-    })
   }
 
   #pluginFailed(error: PluginError, connection: Connection | undefined): void {

@@ -1,0 +1,86 @@
+/** The connections of one server: those that are open, those that ended lately, and transports on their way out. */
+import { deadline } from './clock.ts'
+import type { Connection } from './connection/connection.ts'
+import { connectionsKept } from './record/report.ts'
+
+/** How long a stop waits for bytes that clients do not take, in milliseconds of real time. */
+const patienceMs = 500
+
+/** Every connection of a server, by number. */
+export class Connections {
+  readonly #open = new Map<number, Connection>()
+  readonly #transports = new Set<Connection>()
+  #ended: Connection[] = []
+  #dirty: Connection[] = []
+  #whenEmpty: (() => void) | undefined
+  /** Connections that were accepted; the number of the next. */
+  accepted = 0
+
+  /** Connections that are open. */
+  get open(): Iterable<Connection> {
+    return this.#open.values()
+  }
+
+  get openCount(): number {
+    return this.#open.size
+  }
+
+  /** Connections that are open, and the last that ended, by number. */
+  all(): Connection[] {
+    return [...this.#ended, ...this.#open.values()].sort((one, two) => one.number - two.number)
+  }
+
+  get(number: number): Connection | undefined {
+    return this.#open.get(number) ?? this.#ended.find((connection) => connection.number === number)
+  }
+
+  add(connection: Connection): void {
+    this.#open.set(connection.number, connection)
+    this.#transports.add(connection)
+  }
+
+  /** A connection ended; it is kept for a while. */
+  closed(connection: Connection): void {
+    this.#open.delete(connection.number)
+    this.#ended.push(connection)
+    if (this.#ended.length > connectionsKept * 1.1) this.#ended = this.#ended.slice(-connectionsKept)
+  }
+
+  /** The transport of a connection is gone. */
+  transportClosed(connection: Connection): void {
+    this.#transports.delete(connection)
+    if (this.#transports.size === 0) this.#whenEmpty?.()
+  }
+
+  /** Writes a connection's output when the present work is done, so that a tick makes one write. */
+  flushSoon(connection: Connection): void {
+    if (this.#dirty.push(connection) > 1) return
+    queueMicrotask(() => {
+      const dirty = this.#dirty
+      this.#dirty = []
+      for (const one of dirty) one.outbox.flush()
+    })
+  }
+
+  /** Forgets those that ended, and counts from 0 again. */
+  restart(): void {
+    this.#ended = []
+    this.accepted = 0
+  }
+
+  /** Ends all transports: in order where the client takes what was written, at once where it does not. */
+  async letGo(): Promise<void> {
+    for (const connection of this.#transports) connection.transport.finish()
+    if (this.#transports.size === 0) return
+    await new Promise<void>((resolve) => {
+      const finish = () => {
+        limit.cancel()
+        this.#whenEmpty = undefined
+        for (const connection of [...this.#transports]) connection.release()
+        resolve()
+      }
+      const limit = deadline(patienceMs, finish)
+      this.#whenEmpty = finish
+    })
+  }
+}
