@@ -5,6 +5,7 @@
  *   MqttestError   the author's mistake: thrown early, says what, where, what was expected, nearest right name
  *   PluginError    a plugin's failure: names plugin, hook, connection and packet; makes `stop()` reject
  */
+import type { Report } from './record/report.ts'
 
 /** The codes of every MqttestError. A code is never reused for another meaning. */
 export const errorCodes = {
@@ -64,15 +65,17 @@ export class PluginError extends Error {
   }
 }
 
-/** Thrown by `stop()` when the run failed; `errors` holds each reason. */
+/** Thrown by `stop()` when the run failed; `errors` holds each reason, `report` the run in numbers. */
 export class RunFailedError extends MqttestError {
   readonly errors: readonly Error[]
+  readonly report: Report
 
-  constructor(errors: readonly Error[]) {
+  constructor(errors: readonly Error[], report: Report) {
     const first = errors[0]
     const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
     super('MQTTEST_FAILED', `the run failed: ${first?.message ?? 'unknown reason'}${more}`, { cause: first })
     this.errors = errors
+    this.report = report
   }
 }
 

@@ -13,7 +13,7 @@ import { type Disposer, Installer } from './installer.ts'
 import { type Listener, type ListenOptions, listen } from './net/listener.ts'
 import { MemoryTransport } from './net/memory-transport.ts'
 import type { Transport } from './net/transport.ts'
-import { flattenPlugins, noLookup, type PluginEntry, type ScopedPlugin } from './plugin.ts'
+import { flattenPlugins, instantiate, noLookup, type PluginEntry, type ScopedPlugin } from './plugin.ts'
 import { type Random, randomFrom } from './random.ts'
 import { describeLine } from './record/describe.ts'
 import { type IdleOptions, waitUntilIdle } from './record/idle.ts'
@@ -58,14 +58,15 @@ export interface RecordFilter {
   readonly dir?: 'in' | 'out'
 }
 
+/** Name of the plugin that a test's own taps count as. */
+const testPlugin = 'test'
+
 /** A running server. */
 export class Server {
   /** The seed of the run's chance. */
   readonly seed: string
   /** The server's time. On a virtual clock, `advance` moves it. */
-  readonly clock: Clock & { advance(by: Duration): Promise<void> }
-  /** Taps for a test: `server.hooks.send.tap('late', ...)`. They count as one plugin, named 'test'. */
-  readonly hooks: PluginHooks
+  readonly clock: VirtualClock
   /** Resolves with the report when the server has stopped, whoever stopped it; rejects like `stop()`. */
   readonly finished: Promise<Report>
   readonly #run: Run
@@ -88,6 +89,7 @@ export class Server {
   #offlineTimer: Timer | undefined
   #stopping: Promise<Report> | undefined
   #settle!: { resolve(report: Report): void; reject(error: unknown): void }
+  #hooks: PluginHooks | undefined
   #closeDump: (() => Promise<void>) | undefined
 
   /** Use {@link start}. */
@@ -97,12 +99,7 @@ export class Server {
     this.seed = seed
     this.#random = randomFrom(seed)
     const clock = chooseClock(options.clock)
-    this.clock = Object.assign(Object.create(clock), {
-      now: () => clock.now(),
-      wallTime: () => clock.wallTime(),
-      after: (delayMs: number, action: () => void) => clock.after(delayMs, action),
-      advance: (by: Duration) => advance(clock, by),
-    })
+    this.clock = testClock(clock)
     this.#hookSet = new HookSet({
       pluginFailed: (error, connection) => this.#pluginFailed(error, connection),
       faultApplied: (plugin, hook, connection, before, after) =>
@@ -110,6 +107,10 @@ export class Server {
       connectionByNumber: (number) => this.#connections.get(number),
     })
     this.#journal = new Journal(clock, { records: options.journal?.records ?? 100_000, bytes: options.journal?.bytes ?? 64 * 1024 * 1024 })
+    const { record } = this.#hookSet.hooks
+    this.#journal.observe = (entry) => {
+      if (record.isUsed()) record.call(entry)
+    }
     this.#timers = new Timers(clock, this.#hookSet.hooks)
     const settings = readSettings(options.broker)
     const lint: LintMode = options.lint ?? 'warn'
@@ -148,7 +149,6 @@ export class Server {
         }
       },
     })
-    this.hooks = this.#testHooks()
     this.finished = new Promise<Report>((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
@@ -186,7 +186,6 @@ export class Server {
   async open(): Promise<void> {
     const { options, places } = { options: this.#options, places: placesOf(this.#options) }
     await this.#installer.installAll(this.#plugins)
-    this.#observe()
     if (options.dump !== undefined) {
       const { openDump } = await import('./record/dump.ts')
       this.#closeDump = openDump(options.dump, this.#journal, this.clock)
@@ -330,6 +329,17 @@ export class Server {
     return [...this.#journal.since(Math.max(0, this.#journal.next - 30))].map((record) => `  ${describeLine(record)}`).join('\n')
   }
 
+  /** The hooks, for a test: `server.hooks.send.tap('late', ...)`. Its taps count as one plugin, named 'test'; `reset()` ends them. */
+  get hooks(): PluginHooks {
+    if (this.#hooks === undefined) {
+      let bound: PluginHooks | undefined
+      const plugin = instantiate({ meta: { name: testPlugin }, setup: (api) => void (bound = api.hooks) }, undefined)
+      this.#installer.use(plugin, {})
+      this.#hooks = bound ?? missing()
+    }
+    return this.#hooks
+  }
+
   // ── Acting ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Publishes a message in the server's name. Returns how many sessions it goes to. */
@@ -356,10 +366,8 @@ export class Server {
    */
   use(entry: PluginEntry, scope: Scope = {}): Disposer {
     const disposers = flattenPlugins(entry, noLookup).map((one) => this.#installer.use(one.plugin, { ...scope, ...one.scope }))
-    this.#observe()
     const dispose = () => {
       for (const one of disposers) one()
-      this.#observe()
     }
     return Object.assign(dispose, { [Symbol.dispose]: dispose })
   }
@@ -377,6 +385,7 @@ export class Server {
     for (const connection of [...this.#connections.open]) connection.close('rst', { reason: 'the server was reset' })
     await this.online()
     this.#installer.clear()
+    this.#hooks = undefined
     this.#broker.reset()
     this.#timersForRuntimeOnly()
     await turn()
@@ -388,7 +397,6 @@ export class Server {
     this.#random = randomFrom(this.seed)
     this.#expecter = new Expecter(this.#run, undefined)
     await this.#installer.installAll(this.#plugins)
-    this.#observe()
   }
 
   #timersForRuntimeOnly(): void {
@@ -427,7 +435,7 @@ export class Server {
       ...this.#tally.totals(this.#connections.open),
       perConnection: connections.slice(-connectionsKept).map(connectionReport),
       violations: this.#tally.violations(),
-      faults: faultReport(this.#installer.installations.filter((one) => one.plugin.meta.name !== 'test' || one.fired > 0)),
+      faults: faultReport(this.#installer.installations.filter((one) => one.plugin.meta.name !== testPlugin || one.fired > 0)),
       pluginErrors: this.#pluginErrors.map((error) => error.message),
       recordsDropped: this.#journal.dropped,
     }
@@ -473,7 +481,7 @@ export class Server {
     this.#journal.end()
     await this.#closeDump?.()
     const failures = failuresOf(report.violations, this.#options.onPluginError === 'warn' ? [] : this.#pluginErrors)
-    if (failures.length > 0) throw Object.assign(new RunFailedError(failures), { report })
+    if (failures.length > 0) throw new RunFailedError(failures, report)
     return report
   }
 
@@ -482,30 +490,17 @@ export class Server {
     this.#journal.add({ type: 'note', connection: connection?.number, level: 'error', source: error.plugin, message: error.message })
     if (this.#options.onPluginError !== 'warn') connection?.close('rst', { reason: error.message })
   }
-
-  #observe(): void {
-    const { record } = this.#hookSet.hooks
-    this.#journal.observe = record.isUsed() ? (entry) => record.call(entry) : undefined
-  }
-
-  #testHooks(): PluginHooks {
-    let hooks: PluginHooks | undefined
-    // The hooks of the test are those of a plugin that is there from the beginning.
-    this.#installer.use(
-      flattenPlugins({ meta: { name: 'test' }, setup: (api: { hooks: PluginHooks }) => void (hooks = api.hooks) }, noLookup)[0]?.plugin ?? missing(),
-      {},
-    )
-    return hooks ?? missing()
-  }
 }
 
 function missing(): never {
   throw new MqttestError('MQTTEST_STATE', 'a part of the server is missing')
 }
 
-function advance(clock: Clock, by: Duration): Promise<void> {
-  if (isVirtual(clock)) return (clock satisfies VirtualClock).advance(by)
-  throw new MqttestError('MQTTEST_STATE', "clock.advance needs a virtual clock: start({ clock: 'virtual' })")
+/** The server's clock as a test has it: a clock that is not virtual says so when it is to be moved. */
+function testClock(clock: Clock): VirtualClock {
+  if (isVirtual(clock)) return clock
+  const advance = () => Promise.reject(new MqttestError('MQTTEST_STATE', "clock.advance needs a virtual clock: start({ clock: 'virtual' })"))
+  return { now: () => clock.now(), wallTime: () => clock.wallTime(), after: (delayMs, action) => clock.after(delayMs, action), advance, pending: 0 }
 }
 
 /** Where a server listens: the option `listen`, or one TCP port made of `port` and `host`. */
