@@ -1,0 +1,118 @@
+/** Bytes for the load generator, made before the clock runs, and the least parser that can follow the answers. */
+
+/** First bytes of the packets that come back, by type. */
+export const types = { connack: 2, publish: 3, puback: 4, pubrec: 5, pubrel: 6, pubcomp: 7, suback: 9 } as const
+
+function remainingLength(length: number): number[] {
+  const bytes: number[] = []
+  let left = length
+  do {
+    bytes.push(left > 127 ? (left & 127) | 128 : left)
+    left >>>= 7
+  } while (left > 0)
+  return bytes
+}
+
+function text(value: string): Buffer {
+  const bytes = Buffer.from(value)
+  return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes])
+}
+
+function packet(first: number, ...body: Buffer[]): Buffer {
+  const rest = Buffer.concat(body)
+  return Buffer.concat([Buffer.from([first, ...remainingLength(rest.length)]), rest])
+}
+
+/** CONNECT of MQTT 3.1.1, which all servers here speak in full, with a clean session and no keep-alive. */
+export function connect(clientId: string): Buffer {
+  return packet(0x10, text('MQTT'), Buffer.from([4, 2, 0, 0]), text(clientId))
+}
+
+export function subscribe(topic: string, qos: number): Buffer {
+  return packet(0x82, Buffer.from([0, 1]), text(topic), Buffer.from([qos]))
+}
+
+export function publish(topic: string, payload: Buffer, qos: number, id: number): Buffer {
+  return packet(0x30 | (qos << 1), text(topic), qos > 0 ? Buffer.from([id >> 8, id & 255]) : Buffer.alloc(0), payload)
+}
+
+export const disconnect = Buffer.from([0xe0, 0])
+
+/** Told of each packet: its type, its packet id where it has one, else 0. */
+export type Sink = (type: number, id: number) => void
+
+/** A parser for one connection. Keeps the bytes of a packet that is not complete; looks at nothing but type and id. */
+export function follow(sink: Sink): (chunk: Buffer) => void {
+  let held: Buffer | undefined
+  let wanted = 0
+  let parts: Buffer[] = []
+  let heldBytes = 0
+  return (chunk) => {
+    let bytes = chunk
+    if (heldBytes > 0) {
+      parts.push(chunk)
+      heldBytes += chunk.length
+      // Large packets come in many pieces: they are joined once.
+      if (heldBytes < wanted) return
+      held = Buffer.concat(parts, heldBytes)
+      bytes = held
+      parts = []
+      heldBytes = 0
+      wanted = 0
+    }
+    let at = 0
+    const end = bytes.length
+    while (at < end) {
+      let length = 0
+      let shift = 0
+      let body = at + 1
+      let byte = 128
+      while (body < end && byte > 127) {
+        byte = bytes[body++] ?? 0
+        length |= (byte & 127) << shift
+        shift += 7
+      }
+      const next = body + length
+      if (byte > 127 || next > end) {
+        wanted = byte > 127 ? 0 : next - at
+        parts = [bytes.subarray(at)]
+        heldBytes = end - at
+        return
+      }
+      const first = bytes[at] ?? 0
+      const type = first >> 4
+      let id = 0
+      if (type === types.publish) {
+        if ((first & 6) !== 0) {
+          const where = body + 2 + (((bytes[body] ?? 0) << 8) | (bytes[body + 1] ?? 0))
+          id = ((bytes[where] ?? 0) << 8) | (bytes[where + 1] ?? 0)
+        }
+      } else if (length >= 2) id = ((bytes[body] ?? 0) << 8) | (bytes[body + 1] ?? 0)
+      sink(type, id)
+      at = next
+    }
+  }
+}
+
+/** Gathers acknowledgements, to be sent in one write for each chunk that was read. */
+export class Acknowledgements {
+  #bytes = Buffer.allocUnsafe(64 * 1024)
+  #length = 0
+
+  add(first: number, id: number): void {
+    if (this.#length + 4 > this.#bytes.length) this.#bytes = Buffer.concat([this.#bytes, Buffer.allocUnsafe(this.#bytes.length)])
+    this.#bytes[this.#length] = first
+    this.#bytes[this.#length + 1] = 2
+    this.#bytes[this.#length + 2] = id >> 8
+    this.#bytes[this.#length + 3] = id & 255
+    this.#length += 4
+  }
+
+  /** What was gathered since, or undefined. */
+  take(): Buffer | undefined {
+    if (this.#length === 0) return undefined
+    const taken = Buffer.from(this.#bytes.subarray(0, this.#length))
+    this.#length = 0
+    return taken
+  }
+}
