@@ -51,7 +51,7 @@ export type PluginHooks = { readonly [K in HookName]: HookTap<ArgsOf<Hooks[K]>, 
 export interface Installation {
   readonly plugin: Plugin
   readonly scope: Scope
-  /** Added to the stage of every tap: 0, or 100 for what a test uses on top. */
+  /** Added to the stages from 0 to 999: 0, or 100 for what a test uses on top. */
   readonly stage: number
   enabled: boolean
   /** How often it changed something. */
@@ -72,6 +72,9 @@ export interface GuardOwner {
   faultApplied(name: string, hook: HookName, connection: Connection | undefined, before: unknown, after: unknown): void
   connectionByNumber(number: number): Connection | undefined
 }
+
+/** From this stage on taps record what the others decided. */
+const recorderStage = 1000
 
 /** Position of the connection among a hook's arguments. */
 const connectionArgument: Partial<Record<HookName, number>> = {
@@ -130,7 +133,9 @@ export class HookSet {
       if (typeof fn !== 'function')
         throw new MqttestError('MQTTEST_PLUGIN_SHAPE', `plugin '${installation.plugin.meta.name}': hooks.${hook}.tap needs a function`)
       const { name = installation.plugin.meta.name, stage = 0 } = typeof options === 'string' ? { name: options } : options
-      anyHook(hooks[hook]).tap({ name, stage: stage + installation.stage, installation, filter }, fn)
+      // Observers and recorders keep their place, whoever adds them: they must see what is first and what is last.
+      const place = stage < 0 || stage >= recorderStage ? stage : stage + installation.stage
+      anyHook(hooks[hook]).tap({ name, stage: place, installation, filter }, fn)
     }
     const bound: { [name: string]: HookTap<never, unknown> } = {}
     for (const hook of hookNames(hooks)) bound[hook] = { hook, tap: (options, fn) => tap(hook, options, fn) }
