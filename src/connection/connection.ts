@@ -155,8 +155,10 @@ export class Connection {
     this.run.journal.packet(this.number, 'in', bytes, this.version, undefined)
     this.counts[type] = (this.counts[type] ?? 0) + 1
     if (packet instanceof Malformed) {
-      // A reserved type before CONNECT is no CONNECT either.
-      this.#refuse(packet, bytes)
+      // Without an authentication method, AUTH is wrong whatever stands in it [MQTT-4.12.0-7].
+      if (type === 15 && this.version === 5 && this.connect?.properties?.authenticationMethod === undefined)
+        this.violate('auth-without-method', { raw: bytes, offset: 0 })
+      else this.#refuse(packet, bytes)
       return !this.closed
     }
     this.#lanes?.signal(packet.cmd)

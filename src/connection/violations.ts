@@ -11,7 +11,9 @@ export function handleViolation(connection: Connection, violation: Violation): V
   // What comes after the end cannot be punished twice.
   if (connection.closed && violation.default === 'disconnect') return 'ignore'
   const { hooks } = connection.run
-  const verdict = (hooks.violation.isUsed() ? hooks.violation.call(violation, connection) : undefined) ?? violation.default
+  // Without a broker it is the test that decides what becomes of the connection.
+  const usual = connection.run.core || violation.default !== 'disconnect' ? violation.default : 'warn'
+  const verdict = (hooks.violation.isUsed() ? hooks.violation.call(violation, connection) : undefined) ?? usual
   if (verdict !== 'ignore') recordViolation(connection, violation, verdict)
   if (verdict === 'disconnect') punish(connection, violation)
   return verdict

@@ -91,7 +91,7 @@ export const rules = {
   'packet-id-in-use': rule('2.3.1-2', '2.2.1-3', 0x91, 'the packet id is in use'),
   'ack-unknown-packet-id': rule('2.3.1-6', '2.2.1-5', 0x92, 'the acknowledgement has a packet id that is not in flight', 'warning'),
   'ack-wrong-type': rule('4.3.2-2 4.3.3-2', '4.3.2-4 4.3.3-8', protocolError, 'the acknowledgement is of the wrong type for the QoS of the message'),
-  'ack-reason-code-invalid': rule('', '3.4.2-1 3.5.2-1 3.6.2-1 3.7.2-1', malformed, 'the reason code is not one of this packet'),
+  'ack-reason-code-invalid': rule('', '3.4.2-1 3.5.2-1 3.6.2-1 3.7.2-1', protocolError, 'the reason code is not one of this packet'),
   'receive-maximum-exceeded': rule('', '3.3.4-7 3.3.4-9', 0x93, 'more messages are unacknowledged than the server allows'),
   'topic-alias-zero': rule('', '3.3.2-8', 0x94, 'the topic alias is 0'),
   'topic-alias-above-maximum': rule('', '3.2.2-17 3.3.2-9', 0x94, 'the topic alias is above the maximum of the server'),

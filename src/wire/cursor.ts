@@ -102,18 +102,21 @@ export class Cursor {
     const wrong = strictness === 'malformed' ? 0x81 : undefined
     const properties: Properties = {}
     const seen = new Uint8Array(64)
+    // What cannot be read is worse than what is in the wrong place: it is reported first, wherever it stands.
+    let misplaced: Malformed | undefined
     while (this.offset < this.end) {
       const start = this.offset
       const id = this.varint('property identifier')
       const row = propertyRow(id)
       if (row === undefined) throw new Malformed('property-unknown', start, `0x${id.toString(16).padStart(2, '0')}`)
       this.#property(properties, row, wrong)
-      if ((row.carriers & (1 << carrier)) === 0) throw new Malformed('property-not-allowed', start, row.name, wrong)
+      if ((row.carriers & (1 << carrier)) === 0) misplaced ??= new Malformed('property-not-allowed', start, row.name, wrong)
       // Only a PUBLISH from a server has more than one subscription identifier; user properties may repeat anywhere.
-      if (seen[id] === 1 && row.form !== 'pair' && !(row.name === 'subscriptionIdentifier' && carrier === 3))
-        throw new Malformed('property-duplicate', start, row.name)
+      else if (seen[id] === 1 && row.form !== 'pair' && !(row.name === 'subscriptionIdentifier' && carrier === 3))
+        misplaced ??= new Malformed('property-duplicate', start, row.name)
       seen[id] = 1
     }
+    if (misplaced !== undefined) throw misplaced
     this.end = packetEnd
     return properties
   }
@@ -147,7 +150,7 @@ export class Cursor {
               : row.form === 'uint32'
                 ? this.uint32(row.name)
                 : this.varint(row.name)
-        if (value === 0 && row.notZero) throw zeroProperty(row, start)
+        if (value === 0 && row.notZero) throw zeroProperty(row, start, wrong)
         if (row.name === 'subscriptionIdentifier' && properties.subscriptionIdentifier !== undefined)
           properties.subscriptionIdentifier = [properties.subscriptionIdentifier, value].flat()
         else assign(properties, row.name, value)
@@ -171,9 +174,9 @@ const zeroRules = {
   subscriptionIdentifier: 'subscription-identifier-zero',
 } as const
 
-function zeroProperty(row: PropertyRow, offset: number): Malformed {
-  for (const [name, rule] of Object.entries(zeroRules)) if (name === row.name) return new Malformed(rule, offset)
-  return new Malformed('property-value-out-of-range', offset, `${row.name} is 0`)
+function zeroProperty(row: PropertyRow, offset: number, reasonCode: number | undefined): Malformed {
+  for (const [name, rule] of Object.entries(zeroRules)) if (name === row.name) return new Malformed(rule, offset, '', reasonCode)
+  return new Malformed('property-value-out-of-range', offset, `${row.name} is 0`, reasonCode)
 }
 
 function assign(properties: Properties, name: keyof Properties, value: string | number | boolean | Buffer): void {

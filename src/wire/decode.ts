@@ -57,6 +57,8 @@ function read(frame: Frame, version: ProtocolVersion, sender: Sender): Packet {
   if (type === 3) return publish(at, flags, version, sender)
   const cmd = commands[type]
   if (cmd === undefined) throw new Malformed('packet-type-reserved', 0, 'type 0', 0x82)
+  // The flags of a packet that the server could not take anyway count only where brokers look at them first.
+  if (flags !== 0 && version === 5 && sender === 'client' && (cmd === 'suback' || cmd === 'unsuback')) throw new Malformed('fixed-header-reserved-flags', 0)
   if (sender === 'client' ? serverOnly.has(cmd) : clientOnly.has(cmd)) throw new Malformed('packet-wrong-direction', 0, cmd.toUpperCase())
   if (type === 15 && version !== 5) throw new Malformed('auth-not-in-mqtt3', 0)
   // MQTT 3.1 lets DUP be set on PUBREL, SUBSCRIBE and UNSUBSCRIBE, and leaves the other bits unused.
@@ -103,10 +105,11 @@ function qosOf(bits: number): QoS {
   return bits === 0 ? 0 : bits === 1 ? 1 : 2
 }
 
-function packetId(at: Cursor): number {
+/** A packet id, which is never 0 [MQTT-2.2.1-3]. A 0 that is well-formed but means nothing is a protocol error. */
+function packetId(at: Cursor, reasonCode?: number): number {
   const start = at.offset
   const id = at.uint16('packet id')
-  if (id === 0) throw new Malformed('packet-id-zero', start) // [MQTT-2.2.1-3]
+  if (id === 0) throw new Malformed('packet-id-zero', start, '', reasonCode)
   return id
 }
 
@@ -121,10 +124,7 @@ function publish(at: Cursor, flags: number, version: ProtocolVersion, sender: Se
   if (topic === '' && version !== 5) throw new Malformed('topic-empty', topicStart) // [MQTT-4.7.3-1]
   const packet: PublishPacket = { cmd: 'publish', topic, payload: at.bytes, qos: qosOf(qosBits), dup, retain: (flags & 1) === 1 }
   if (qosBits > 0) {
-    const start = at.offset
-    const id = at.uint16('packet id')
-    if (id === 0) throw new Malformed('packet-id-zero', start, '', 0x82) // [MQTT-2.2.1-3]
-    packet.messageId = id
+    packet.messageId = packetId(at, 0x82)
   }
   if (version === 5) {
     const start = at.offset
@@ -147,7 +147,7 @@ const reasonCodesAllowed: Readonly<Record<AcknowledgementPacket['cmd'], Readonly
 }
 
 function acknowledgement(at: Cursor, cmd: AcknowledgementPacket['cmd'], version: ProtocolVersion): AcknowledgementPacket {
-  const messageId = packetId(at)
+  const messageId = packetId(at, 0x82)
   if (version !== 5) {
     at.finish()
     return { cmd, messageId }
