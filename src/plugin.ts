@@ -11,7 +11,7 @@ import { type Option, type OptionInput, type OptionOutput, type OptionTable, opt
 import type { Random } from './random.ts'
 import { looksLikeScope, type Scope } from './scope.ts'
 import type { Server } from './server.ts'
-import type { HookTap, PluginHooks } from './tap-guard.ts'
+import type { PluginHooks } from './tap-guard.ts'
 
 /** The version of the plugin interface that this mqttest has. A plugin for another one is refused with one clear message. */
 export const pluginApi = 1
@@ -52,11 +52,10 @@ export interface PluginLog {
 }
 
 /** Taps a hook for the events that match a filter. The function gets what the hook gives. */
-export type On = <Args extends readonly unknown[], Result>(
-  hook: HookTap<Args, Result>,
-  filter: Filter,
-  tap: (...args: Args) => Result | undefined | void | Promise<Result | undefined | void>,
-) => void
+export type On = <H extends AnyTap>(hook: H, filter: Filter, tap: Parameters<H['tap']>[1]) => void
+
+/** Any hook, for {@link On}. */
+type AnyTap = PluginHooks[keyof PluginHooks]
 
 /** Everything that a plugin may touch. Switching the plugin off takes all of it back. */
 export interface PluginApi {
