@@ -37,13 +37,21 @@ export interface LatencyStep {
 export interface CloseStep {
   readonly close: CloseHow
 }
+/**
+ * On `packetIn`: lets the broker handle the packet as if no plan answered it, and goes on when its answer has left. The
+ * packets behind it wait for that moment, so { wait } in front of it makes a slow broker, and { close } behind it one that
+ * leaves with its last answer.
+ */
+export interface PassStep {
+  readonly pass: true
+}
 /** true: gathers what follows into one write, until { cork: false } or the end of the plan. */
 export interface CorkStep {
   readonly cork: boolean
 }
 
 /** One action, complete and checked. */
-export type Step = PacketStep | RawStep | WaitStep | UntilStep | LatencyStep | CloseStep | CorkStep
+export type Step = PacketStep | RawStep | WaitStep | UntilStep | LatencyStep | CloseStep | CorkStep | PassStep
 
 /** A PUBLISH with what is usual left out: QoS 0, no DUP, no retain; the payload may be text. */
 export type PublishInput = { cmd: 'publish'; topic: string; payload?: string | Uint8Array } & Partial<Omit<PublishPacket, 'cmd' | 'topic' | 'payload'>>
@@ -61,6 +69,7 @@ export type StepInput =
   | { readonly latency: Duration }
   | { readonly close: CloseHow }
   | { readonly cork: boolean }
+  | { readonly pass: true }
 
 /** A list of steps, carried out in order. */
 export type Plan = readonly Step[]
@@ -90,7 +99,7 @@ export function completePacket(input: PacketInput): Packet {
   return input
 }
 
-const stepKinds = ['packet', 'raw', 'wait', 'until', 'latency', 'close', 'cork'] as const
+const stepKinds = ['packet', 'raw', 'wait', 'until', 'latency', 'close', 'cork', 'pass'] as const
 
 /** Checks and completes one step. Throws MQTTEST_STEP, naming what was expected, for anything else. */
 export function completeStep(input: StepInput): Step {
@@ -112,6 +121,7 @@ export function completeStep(input: StepInput): Step {
     throw new MqttestError('MQTTEST_STEP', `step 'close': expected 'fin', 'rst' or 'stall', got ${JSON.stringify(input.close)}`)
   }
   if ('cork' in input) return { cork: input.cork === true }
+  if ('pass' in input) return { pass: true }
   throw notAStep(input)
 }
 

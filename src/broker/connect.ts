@@ -46,12 +46,14 @@ export function handleConnect(broker: Broker, packet: ConnectPacket, connection:
 
 function refuse(connection: Connection, decision: Decision): void {
   if (decision.action === 'drop') return
-  if (decision.action !== 'close')
-    connection.sendPacket(connack(connection, decision.reasonCode, false, decision.properties), {
-      kind: 'reply',
-      ...(connection.connect && { packet: connection.connect }),
-    })
-  connection.close('fin', { reason: 'CONNECT was refused', reasonCode: decision.reasonCode }) // [MQTT-3.2.2-5]
+  const ending = { reason: 'CONNECT was refused', reasonCode: decision.reasonCode }
+  if (decision.action === 'close') connection.close('fin', ending)
+  else
+    connection.sendLast(
+      connack(connection, decision.reasonCode, false, decision.properties),
+      { kind: 'reply', ...(connection.connect && { packet: connection.connect }) },
+      ending, // [MQTT-3.2.2-5]
+    )
 }
 
 function connack(connection: Connection, code: number, sessionPresent: boolean, properties: Properties | undefined): ConnackPacket {
@@ -87,7 +89,13 @@ function open(broker: Broker, packet: ConnectPacket, connection: Connection, dec
   const { settings, hooks } = broker.run
   const stored = broker.sessions.get(clientId)
   const resume = stored !== undefined && !packet.clean
-  let plan: SessionPlan = { resume, sessionPresent: resume, expiryMs: expiryOf(packet, connection), limits: limitsOf(packet, connection) }
+  let plan: SessionPlan = {
+    stored: stored !== undefined,
+    resume,
+    sessionPresent: resume,
+    expiryMs: expiryOf(packet, connection),
+    limits: limitsOf(packet, connection),
+  }
   if (hooks.session.isUsed()) plan = hooks.session.call(Object.freeze(plan), packet, connection)
 
   broker.wills.cancel(clientId)

@@ -12,6 +12,8 @@ export interface SessionLimits {
 
 /** The plan for one session. */
 export interface SessionPlan {
+  /** Whether a session is stored under the client id. */
+  readonly stored: boolean
   /** Whether the stored session, if there is one, goes on. Otherwise a fresh one begins. */
   readonly resume: boolean
   /** What CONNACK says; the truth unless a plugin lies [MQTT-3.2.2-2]. */

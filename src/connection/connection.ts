@@ -14,7 +14,7 @@ import { type Sighting, type Verdict, type Violation, violationOf, violationOfMa
 import type { Transport } from '../net/transport.ts'
 import type { Random } from '../random.ts'
 import type { Run } from '../run.ts'
-import { type CloseHow, completePlan, ownStep, type StepInput } from '../steps.ts'
+import { type CloseHow, completePlan, ownStep, type Plan, type StepInput } from '../steps.ts'
 import { decode } from '../wire/decode.ts'
 import { encode } from '../wire/encode.ts'
 import { type Frame, FrameReader } from '../wire/frame.ts'
@@ -75,6 +75,8 @@ export class Connection {
   /** Packets that wait for the one before them. */
   #queue: { packet: Packet; raw: Buffer }[] = []
   #busy = false
+  /** The last packet is on its way; see `sendLast`. */
+  #leaving = false
   #reading = false
   #started = false
   #lanes: Lanes | undefined
@@ -129,7 +131,7 @@ export class Connection {
         this.updateReading()
       }
       if (steps === undefined || steps.length === 0 || this.closed) begin()
-      else this.lanes.run(completePlan(steps), causes.script, undefined, begin)
+      else this.lanes.run(completePlan(steps), causes.script, { done: begin })
     })
   }
 
@@ -143,9 +145,9 @@ export class Connection {
   }
 
   #read(bytes: Buffer): void {
-    if (this.closed) return
+    if (this.closed || this.#leaving) return
     const malformed = this.#reader.push(bytes, this.#onFrame)
-    if (malformed !== undefined && !this.closed) this.#refuse(malformed, this.#reader.rest())
+    if (malformed !== undefined && !this.closed && !this.#leaving) this.#refuse(malformed, this.#reader.rest())
   }
 
   readonly #onFrame = (frame: Frame): boolean => {
@@ -170,7 +172,7 @@ export class Connection {
         if (this.#queue.length === queueHighWater) this.updateReading()
       }
     } else this.#handle(packet, bytes)
-    return !this.closed
+    return !this.closed && !this.#leaving
   }
 
   /** Gives a packet to the `packetIn` hook, then to the broker; packets behind it wait while one is decided on. */
@@ -206,6 +208,7 @@ export class Connection {
 
   #decide(packet: Packet, raw: Buffer): Soon<void> {
     const { run } = this
+    if (this.#leaving) return undefined
     if (this.phase === 'new' && packet.cmd !== 'connect') {
       if (!run.core) return undefined
       this.violate('first-packet-not-connect', { packet, raw, offset: 0, detail: packet.cmd.toUpperCase() }) // [MQTT-3.1.0-1]
@@ -226,11 +229,31 @@ export class Connection {
       soon<readonly StepInput[] | undefined>((done) => run.hooks.packetIn.callAsync(packet, this, (_error, plan) => done(plan ?? undefined))),
       (plan) => {
         if (this.closed) return undefined
-        if (plan !== undefined) this.lanes.run(completePlan(plan), { kind: 'reply', packet, faults: [] })
-        else if (run.core) return run.broker().handle(packet, this, raw)
-        return undefined
+        const handle = () => (run.core ? run.broker().handle(packet, this, raw) : undefined)
+        return plan === undefined ? handle() : this.#answer(completePlan(plan), packet, handle)
       },
     )
+  }
+
+  /** A plugin answers in the broker's place. Where its plan has a { pass }, the packets behind wait until the broker had its turn. */
+  #answer(plan: Plan, packet: Packet, handle: () => Soon<void>): Soon<void> {
+    let waits = plan.some((step) => 'pass' in step)
+    let settle: { resolve: () => void; reject: (error: unknown) => void } | undefined
+    const over = () => {
+      waits = false
+      settle?.resolve()
+    }
+    const pass = () => {
+      const handled = handle()
+      if (handled instanceof Promise) handled.then(over, (error: unknown) => settle?.reject(error))
+      else over()
+      return handled
+    }
+    this.lanes.run(plan, { kind: 'reply', packet, faults: [] }, { done: over, pass })
+    if (!waits || this.closed) return undefined
+    return new Promise((resolve, reject) => {
+      settle = { resolve, reject }
+    })
   }
 
   #end(): void {
@@ -290,16 +313,26 @@ export class Connection {
   // ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Sends a packet through the `send` hook. `known` holds its bytes where they exist already. @internal */
-  sendPacket(packet: Packet, cause: Cause, known?: Buffer): void {
+  sendPacket(packet: Packet, cause: Cause, known?: Buffer, done?: () => void): void {
     if (!this.run.hookSet.wantsSend(packetTypes[packet.cmd])) {
       this.transmit(known ?? this.encode(packet), cause)
       if (packet.cmd === 'connack') this.#lanes?.signal('connack')
+      done?.()
       return
     }
     const step = ownStep({ packet })
     const told: Cause = { ...cause, faults: [] }
     const plan = this.run.hooks.send.call(Object.freeze([step]), told, this)
-    this.lanes.run(completePlan(plan), told, known === undefined ? undefined : { step, bytes: known })
+    this.lanes.run(completePlan(plan), told, { known: known === undefined ? undefined : { step, bytes: known }, done })
+  }
+
+  /**
+   * Sends a last packet, and closes when it has left: at once, unless a plugin keeps it. What the client sends meanwhile is
+   * not handled any more. @internal
+   */
+  sendLast(packet: Packet, cause: Cause, details: { reason: string; reasonCode: number }, known?: Buffer): void {
+    this.#leaving = true
+    this.sendPacket(packet, cause, known, () => this.close('fin', details))
   }
 
   /** The bytes of a packet in this connection's version. @internal */
@@ -528,7 +561,7 @@ export class Connection {
         reject(new MqttestError('MQTTEST_STATE', `connection ${this.number} is closed: nothing can be sent on it`))
         return
       }
-      this.lanes.run(completePlan(steps), causes.script, undefined, resolve)
+      this.lanes.run(completePlan(steps), causes.script, { done: resolve })
     })
   }
 

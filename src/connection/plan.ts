@@ -3,7 +3,7 @@
  * answers overlap; `{ wait, block: true }` holds back everything else that leaves the connection. When the connection ends,
  * what was still waiting is dropped.
  */
-import type { Timer } from '../clock.ts'
+import { andThen, type Soon } from '../call-hook.ts'
 import type { Plan, Step } from '../steps.ts'
 import type { Packet } from '../wire/packet.ts'
 import type { Cause } from './cause.ts'
@@ -16,6 +16,15 @@ export interface KnownBytes {
   readonly bytes: Buffer
 }
 
+/** What a plan is given on its way. */
+export interface PlanOptions {
+  readonly known?: KnownBytes | undefined
+  /** Called when the plan is done, or dropped. */
+  readonly done?: (() => void) | undefined
+  /** Lets the broker handle the packet that the plan answers. */
+  readonly pass?: (() => Soon<void>) | undefined
+}
+
 /** One plan under way. */
 export class PlanLane {
   readonly #connection: Connection
@@ -24,19 +33,25 @@ export class PlanLane {
   readonly #cause: Cause
   readonly #known: KnownBytes | undefined
   readonly #done: (() => void) | undefined
+  #pass: (() => Soon<void>) | undefined
   #next = 0
-  #timer: Timer | undefined
   #corked: Buffer[] | undefined
   #blocking = false
   #over = false
 
-  constructor(connection: Connection, lanes: Lanes, plan: Plan, cause: Cause, known?: KnownBytes, done?: () => void) {
+  constructor(connection: Connection, lanes: Lanes, plan: Plan, cause: Cause, options: PlanOptions = {}) {
     this.#connection = connection
     this.#lanes = lanes
     this.#plan = plan
     this.#cause = cause
-    this.#known = known
-    this.#done = done
+    this.#known = options.known
+    this.#done = options.done
+    this.#pass = options.pass
+  }
+
+  /** The packet that it answers. */
+  get answers(): Packet | undefined {
+    return this.#cause.packet
   }
 
   /** Carries out steps until one has to wait. */
@@ -55,7 +70,8 @@ export class PlanLane {
   cancel(): void {
     if (this.#over) return
     this.#over = true
-    this.#timer?.cancel()
+    this.#lanes.drop(this)
+    this.#lanes.ended(this)
     this.#done?.()
   }
 
@@ -71,6 +87,7 @@ export class PlanLane {
     }
     if ('wait' in step) return step.wait <= 0 || this.#wait(step.wait, step.block === true)
     if ('until' in step) return this.#until(step.until)
+    if ('pass' in step) return this.#handOver()
     if ('cork' in step) {
       if (step.cork) this.#corked ??= []
       else this.#uncork()
@@ -79,7 +96,7 @@ export class PlanLane {
     if ('close' in step) {
       this.#uncork()
       this.#over = true
-      this.#lanes.forget(this)
+      this.#lanes.ended(this)
       this.#done?.()
       this.#connection.close(step.close, { reason: 'a plan closed it' })
       return false
@@ -110,27 +127,38 @@ export class PlanLane {
       this.#lanes.block(this)
     }
     this.#lanes.keep(this)
-    this.#timer = this.#connection.run.arm(
-      'plan',
-      delayMs,
-      () => {
-        this.#timer = undefined
-        this.#resume()
-      },
-      this.#connection,
-    )
+    if (!this.#over) this.#lanes.wake(this, delayMs)
     return false
   }
 
   #until(condition: string | PromiseLike<unknown>): false {
     this.#lanes.keep(this)
-    const go = () => this.#resume()
+    const go = () => this.resume()
     if (typeof condition === 'string') this.#lanes.onSignal(condition, go)
     else condition.then(go, go)
     return false
   }
 
-  #resume(): void {
+  /** The broker handles the packet; the plan goes on when its answer has left, however long other plans keep it. */
+  #handOver(): boolean {
+    const { packet } = this.#cause
+    const pass = this.#pass
+    this.#pass = undefined
+    if (pass === undefined || packet === undefined) return true
+    const answered = () => this.#lanes.whenAnswered(packet, this, () => this.resume())
+    const handled = andThen(pass(), answered)
+    if (handled === true) return true
+    this.#lanes.keep(this)
+    if (handled instanceof Promise)
+      void handled.then(
+        (now) => now && this.resume(),
+        () => this.cancel(),
+      )
+    return false
+  }
+
+  /** Goes on after a wait. */
+  resume(): void {
     if (this.#over) return
     this.#lanes.forget(this)
     this.go()
@@ -140,6 +168,7 @@ export class PlanLane {
     this.#over = true
     this.#uncork()
     if (this.#blocking) this.#lanes.unblock(this)
+    this.#lanes.ended(this)
     this.#done?.()
   }
 }

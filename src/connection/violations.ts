@@ -34,13 +34,14 @@ function punish(connection: Connection, violation: Violation): void {
     connection.disconnect(reasonCode, message) // [MQTT-4.13.1-1]
     return
   }
+  const ending = { reason: message, reasonCode }
   const spoke = connection.phase === 'connecting' || violation.raw?.[0] === 0x10
   if (rule === 'connect-protocol-level-unsupported') {
     // The client speaks a version that we do not: the oldest form is the one that it most likely knows [MQTT-3.1.2-2].
     const refusal: ConnackPacket = { cmd: 'connack', sessionPresent: false, returnCode: 1 }
-    connection.sendPacket(refusal, causes.close, encode(refusal, 4))
-  } else if (spoke && connection.version === 5) connection.sendPacket({ cmd: 'connack', sessionPresent: false, reasonCode }, causes.close)
+    connection.sendLast(refusal, causes.close, ending, encode(refusal, 4))
+  } else if (spoke && connection.version === 5) connection.sendLast({ cmd: 'connack', sessionPresent: false, reasonCode }, causes.close, ending)
   else if (spoke && rule.startsWith('connect-') && rule.includes('client-id'))
-    connection.sendPacket({ cmd: 'connack', sessionPresent: false, returnCode: returnCodeOf(reasonCode) }, causes.close)
-  connection.close('fin', { reason: message, reasonCode })
+    connection.sendLast({ cmd: 'connack', sessionPresent: false, returnCode: returnCodeOf(reasonCode) }, causes.close, ending)
+  else connection.close('fin', ending)
 }
