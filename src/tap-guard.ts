@@ -1,5 +1,6 @@
 /**
- * One guard around every tap, put there by one `register` interceptor on every hook where it is created:
+ * One guard around every tap, put there by `bind`, the only way to a hook. (An interceptor of tapable could do the same,
+ * but a hook with an interceptor counts as used, and a hook that nobody tapped must cost nothing.)
  *
  *   gate         is the plugin switched on, is this connection in its scope, are times left, does the filter match?
  *   check        is what the tap returned something that the hook takes?
@@ -92,28 +93,18 @@ const connectionArgument: Partial<Record<HookName, number>> = {
 
 const asyncHooks = new Set<HookName>(['serverStart', 'serverStop', 'connection', 'packetIn', 'authorize'])
 
-/** What tapable hands to the interceptor, with what `bind` put there. */
-interface GuardedTap {
-  name: string
-  type: 'sync' | 'async' | 'promise'
-  fn: (...args: unknown[]) => unknown
-  installation?: Installation
-  filter?: Filter
-}
+type TapFunction = (...args: unknown[]) => unknown
 
 /** The hooks of one server, each with its guard. */
 export class HookSet {
   readonly hooks: Hooks = createHooks()
   readonly #owner: GuardOwner
-  readonly #masks: { hook: HookName; installation: Installation | undefined; mask: number }[] = []
+  readonly #masks: { hook: HookName; installation: Installation; mask: number }[] = []
   #sendMask = 0
   #packetInMask = 0
 
   constructor(owner: GuardOwner) {
     this.#owner = owner
-    for (const name of hookNames(this.hooks)) {
-      anyHook(this.hooks[name]).intercept({ register: (tap) => this.#guard(name, tap) })
-    }
   }
 
   /** Whether anybody may have an opinion on a packet of this type before it is sent. */
@@ -130,12 +121,11 @@ export class HookSet {
   bind(installation: Installation): { hooks: PluginHooks; on: (hook: HookTap<never, unknown>, filter: Filter, tap: (...args: never) => unknown) => void } {
     const { hooks } = this
     const tap = (hook: HookName, options: string | TapOptions, fn: unknown, filter?: Filter) => {
-      if (typeof fn !== 'function')
-        throw new MqttestError('MQTTEST_PLUGIN_SHAPE', `plugin '${installation.plugin.meta.name}': hooks.${hook}.tap needs a function`)
+      if (!isTapFunction(fn)) throw new MqttestError('MQTTEST_PLUGIN_SHAPE', `plugin '${installation.plugin.meta.name}': hooks.${hook}.tap needs a function`)
       const { name = installation.plugin.meta.name, stage = 0 } = typeof options === 'string' ? { name: options } : options
       // Observers and recorders keep their place, whoever adds them: they must see what is first and what is last.
       const place = stage < 0 || stage >= recorderStage ? stage : stage + installation.stage
-      anyHook(hooks[hook]).tap({ name, stage: place, installation, filter }, fn)
+      this.#guard(hook, { name, stage: place }, installation, fn, filter)
     }
     const bound: { [name: string]: HookTap<never, unknown> } = {}
     for (const hook of hookNames(hooks)) bound[hook] = { hook, tap: (options, fn) => tap(hook, options, fn) }
@@ -151,22 +141,20 @@ export class HookSet {
 
   /** Brings the masks up to date after a plugin was switched off. */
   refresh(): void {
-    const maskOf = (hook: HookName) =>
-      this.#masks.reduce((mask, entry) => (entry.hook === hook && entry.installation?.enabled !== false ? mask | entry.mask : mask), 0)
+    const maskOf = (hook: HookName) => this.#masks.reduce((mask, entry) => (entry.hook === hook && entry.installation.enabled ? mask | entry.mask : mask), 0)
     this.#sendMask = maskOf('send')
     this.#packetInMask = maskOf('packetIn')
   }
 
-  #guard(hook: HookName, tap: GuardedTap): GuardedTap {
-    const { installation, filter } = tap
+  #guard(hook: HookName, options: TapOptions, installation: Installation, fn: TapFunction, filter: Filter | undefined): void {
     if (hook === 'send' || hook === 'packetIn') {
       this.#masks.push({ hook, installation, mask: typeMask(filter) })
       this.refresh()
     }
-    if (installation === undefined) return tap
     const selects = filter === undefined ? undefined : countingFilter(filter)
-    if (asyncHooks.has(hook)) return { ...tap, type: 'async', fn: this.#asyncTap(hook, installation, tap, selects) }
-    return { ...tap, fn: this.#syncTap(hook, installation, tap, selects) }
+    const target = anyHook(this.hooks[hook])
+    if (asyncHooks.has(hook)) target.tapAsync(options, this.#asyncTap(hook, installation, fn, selects))
+    else target.tap(options, this.#syncTap(hook, installation, fn, selects))
   }
 
   #gate(hook: HookName, installation: Installation, args: unknown[], selects: Selector | undefined): boolean {
@@ -188,61 +176,54 @@ export class HookSet {
     return isConnection(argument) ? argument : undefined
   }
 
-  #syncTap(hook: HookName, installation: Installation, tap: GuardedTap, selects: Selector | undefined) {
-    const { fn } = tap
+  #syncTap(hook: HookName, installation: Installation, fn: TapFunction, selects: Selector | undefined) {
+    let failing = false
     return (...args: unknown[]): unknown => {
-      if (!this.#gate(hook, installation, args, selects)) return undefined
+      // What is recorded about a recorder that failed must not come round to it again.
+      if (failing) return undefined
       try {
+        if (!this.#gate(hook, installation, args, selects)) return undefined
         if (hook === 'route' && installation.inScope !== undefined) return this.#routeInScope(installation, installation.inScope, fn, args)
         return this.#accept(hook, installation, args, fn(...args))
       } catch (error) {
-        return this.#failed(hook, installation, args, error)
+        failing = hook === 'record'
+        this.#failed(hook, installation, args, error)
+        failing = false
+        return undefined
       }
     }
   }
 
-  #asyncTap(hook: HookName, installation: Installation, tap: GuardedTap, selects: Selector | undefined) {
-    const { fn } = tap
+  #asyncTap(hook: HookName, installation: Installation, fn: TapFunction, selects: Selector | undefined) {
     return (...all: unknown[]): void => {
       const done: unknown = all[all.length - 1]
       if (typeof done !== 'function') return
       const args = all.slice(0, -1)
-      if (!this.#gate(hook, installation, args, selects)) {
-        done(null, undefined)
-        return
-      }
-      const packet: unknown = hook === 'packetIn' ? args[0] : undefined
-      const before = typeof packet === 'object' && packet !== null ? { ...packet } : undefined
-      const accept = (result: unknown) => {
-        const accepted = this.#accept(hook, installation, args, result)
-        if (before !== undefined && typeof packet === 'object' && packet !== null && !shallowEqual(before, packet))
-          this.#applied(hook, installation, args, before, { ...packet })
-        return accepted
-      }
+      const failed = (error: unknown) => done(null, this.#failed(hook, installation, args, error))
+      let result: unknown
       try {
-        const result = fn(...args)
-        if (!isThenable(result)) {
-          done(null, accept(result))
-          return
+        if (!this.#gate(hook, installation, args, selects)) return void done(null, undefined)
+        const packet: unknown = hook === 'packetIn' ? args[0] : undefined
+        const before = typeof packet === 'object' && packet !== null ? { ...packet } : undefined
+        const accept = (value: unknown) => {
+          const accepted = this.#accept(hook, installation, args, value)
+          if (before !== undefined && typeof packet === 'object' && packet !== null && !shallowEqual(before, packet))
+            this.#applied(hook, installation, args, before, { ...packet })
+          return accepted
         }
-        result.then(
-          (value) => {
-            try {
-              done(null, accept(value))
-            } catch (error) {
-              done(null, this.#failed(hook, installation, args, error))
-            }
-          },
-          (error: unknown) => done(null, this.#failed(hook, installation, args, error)),
-        )
+        const given = fn(...args)
+        if (isThenable(given)) return void given.then(accept).then((value) => done(null, value), failed)
+        result = accept(given)
       } catch (error) {
-        done(null, this.#failed(hook, installation, args, error))
+        return void failed(error)
       }
+      // Not among what is tried: what fails behind the tap is not the plugin's failure.
+      done(null, result)
     }
   }
 
   /** A plugin with a scope decides only on the deliveries to connections in its scope; the others stay where they are. */
-  #routeInScope(installation: Installation, inScope: (connection: Connection) => boolean, fn: GuardedTap['fn'], args: unknown[]): unknown {
+  #routeInScope(installation: Installation, inScope: (connection: Connection) => boolean, fn: TapFunction, args: unknown[]): unknown {
     const deliveries: unknown = args[0]
     if (!isDeliveries(deliveries)) return undefined
     const mine = deliveries.filter((delivery) => delivery.session.connection !== undefined && inScope(delivery.session.connection))
@@ -259,6 +240,7 @@ export class HookSet {
       throw new TypeError(`returned a promise, but the hook ${hook} is synchronous`)
     }
     const checked = checks[hook](result)
+    if (checked === undefined) return undefined
     const before = args[0]
     const changed =
       hook === 'packetIn' || hook === 'connection' || hook === 'packetId'
@@ -282,7 +264,7 @@ export class HookSet {
   }
 
   #failed(hook: HookName, installation: Installation, args: unknown[], cause: unknown): undefined {
-    const connection = this.#connectionOf(hook, args)
+    const connection = hook === 'route' ? publisherOf(args[1]) : this.#connectionOf(hook, args)
     const { name } = installation.plugin.meta
     const subject = subjectOf(hook, args)
     const place = connection === undefined ? '' : ` on connection ${connection.number}`
@@ -300,8 +282,8 @@ type Selector = (subject: Subject, owner: object | undefined) => boolean
 
 /** A hook of any kind. tapable's types differ per hook in what they hand over; the guard treats all of them alike. */
 interface AnyHook {
-  intercept(interceptor: { register(tap: GuardedTap): GuardedTap }): void
   tap(options: object, fn: unknown): void
+  tapAsync(options: object, fn: unknown): void
 }
 
 function anyHook(hook: object): AnyHook {
@@ -310,7 +292,11 @@ function anyHook(hook: object): AnyHook {
 }
 
 function isAnyHook(hook: object): hook is AnyHook {
-  return 'intercept' in hook && 'tap' in hook
+  return 'tap' in hook && 'tapAsync' in hook
+}
+
+function isTapFunction(value: unknown): value is TapFunction {
+  return typeof value === 'function'
 }
 
 function isComplete(taps: { readonly [name: string]: unknown }): taps is PluginHooks & typeof taps {
@@ -323,6 +309,11 @@ function hookNames(hooks: Hooks): HookName[] {
 
 function isConnection(value: unknown): value is Connection {
   return typeof value === 'object' && value !== null && 'number' in value && 'remoteAddress' in value
+}
+
+function publisherOf(message: unknown): Connection | undefined {
+  const from: unknown = typeof message === 'object' && message !== null ? Reflect.get(message, 'from') : undefined
+  return isConnection(from) ? from : undefined
 }
 
 function isDeliveries(value: unknown): value is readonly Delivery[] {
