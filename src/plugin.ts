@@ -72,6 +72,13 @@ export interface PluginApi {
   /** Reports something that a client did wrong or could do better. */
   readonly report: (finding: Finding) => void
   readonly log: PluginLog
+  /**
+   * Carries out steps on a connection beside everything else: for what happens later and answers nothing. They end with the
+   * connection and with the plugin, and count as the plugin's doing once they are done.
+   */
+  readonly play: (connection: Connection, steps: readonly StepInput[]) => void
+  /** Notes something that the plugin did and no hook sees, in a few words; the plugin then counts as having acted. */
+  readonly acted: (what: string, connection?: Connection) => void
   readonly server: Server
 }
 
@@ -106,20 +113,21 @@ export type SchemaOutput<S> = S extends StandardSchema<unknown, infer Out> ? Out
 export interface PluginDefinition<S extends OptionsSchema = OptionsSchema> {
   readonly meta: PluginMeta
   readonly options?: S
+  /** What is wrong with options that are each right, in a few words; undefined where they go together. */
+  check?(options: SchemaOutput<S>): string | undefined
   setup(api: PluginApi, options: SchemaOutput<S>): Teardown | undefined | void | Promise<Teardown | undefined | void>
 }
 
-const brand: unique symbol = Symbol.for('mqttest.plugin')
-
-/** A plugin with its options, ready to be used by a server. */
+/** A plugin with its options, ready to be used by a server. Its type is the same in every copy of mqttest, ES module or CommonJS. */
 export interface Plugin {
   readonly meta: PluginMeta
   /** The options as they were given, before the defaults. */
   readonly given: unknown
   /** The options as `setup` gets them. */
   readonly options: unknown
-  install(api: PluginApi): Teardown | undefined | void | Promise<Teardown | undefined | void>
-  readonly [brand]: true
+  /** `api` is a {@link PluginApi}; not named here, since its classes are others in another copy. */
+  install(api: unknown): Teardown | undefined | void | Promise<Teardown | undefined | void>
+  readonly '~mqttest': 'plugin'
 }
 
 /** Makes a plugin from its options; carries what is known about it. */
@@ -183,7 +191,7 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 
 /** Whether a value is a plugin with its options, from this copy of mqttest or another. */
 export function isPlugin(value: unknown): value is Plugin {
-  return isRecord(value) && Reflect.get(value, brand) === true
+  return isRecord(value) && value['~mqttest'] === 'plugin'
 }
 
 /** Whether a value is what `definePlugin` returns, from this copy of mqttest or another. */
@@ -207,7 +215,9 @@ export function instantiate(definition: PluginDefinition, given: unknown): Plugi
   checkDefinition(definition)
   const { meta, options: schema = {} } = definition
   const options = isStandardSchema(schema) ? readStandard(meta.name, schema, given) : readOptions(`plugin '${meta.name}'`, schema, given)
-  return Object.freeze({ meta, given, options, install: (api: PluginApi) => definition.setup(api, options), [brand]: true as const })
+  const conflict = definition.check?.(options)
+  if (conflict !== undefined) throw new MqttestError('MQTTEST_OPTION', `plugin '${meta.name}': ${conflict}`)
+  return Object.freeze({ meta, given, options, install: (api: PluginApi) => definition.setup(api, options), '~mqttest': 'plugin' as const })
 }
 
 /** Whether the options are described by a Standard Schema. */

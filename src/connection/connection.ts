@@ -63,7 +63,7 @@ export class Connection {
   bytesIn = 0
   bytesOut = 0
   /** Packets by type: 0 to 15 received, 16 to 31 sent. */
-  readonly counts = new Uint32Array(32)
+  readonly counts: Uint32Array = new Uint32Array(32)
   /** @internal */
   readonly transport: Transport
   /** @internal */
