@@ -1,6 +1,7 @@
 /** The plugins of one server: set up, switched off, set up again. */
 import type { Clock, Timer } from './clock.ts'
 import type { Connection } from './connection/connection.ts'
+import type { PlanLane } from './connection/plan.ts'
 import { MqttestError, PluginError } from './errors.ts'
 import type { Violation } from './lint/violation.ts'
 import type { Finding, On, Plugin, PluginApi, PluginLog, ScopedPlugin, Teardown } from './plugin.ts'
@@ -8,6 +9,7 @@ import type { Random } from './random.ts'
 import type { Journal } from './record/journal.ts'
 import type { Scope } from './scope.ts'
 import type { Server } from './server.ts'
+import { completePlan, type StepInput } from './steps.ts'
 import { type HookSet, type Installation, installation } from './tap-guard.ts'
 
 /** What the installer needs of a server. */
@@ -27,6 +29,8 @@ export type Disposer = (() => void) & Disposable
 interface Installed {
   readonly installation: Installation
   readonly timers: Set<Timer>
+  /** Plans of the plugin's own that wait. */
+  readonly plans: Set<PlanLane>
   teardown: Teardown | undefined
 }
 
@@ -76,7 +80,7 @@ export class Installer {
   }
 
   #install(plugin: Plugin, scope: Scope, stage: number): { entry: Installed; ready: Promise<void> | undefined } {
-    const entry: Installed = { installation: installation(plugin, scope, stage), timers: new Set(), teardown: undefined }
+    const entry: Installed = { installation: installation(plugin, scope, stage), timers: new Set(), plans: new Set(), teardown: undefined }
     this.#installed.push(entry)
     this.#history.push(entry.installation)
     try {
@@ -103,6 +107,7 @@ export class Installer {
     this.#installed.splice(index, 1)
     entry.installation.enabled = false
     for (const timer of entry.timers) timer.cancel()
+    for (const plan of [...entry.plans]) plan.cancel()
     this.#owner.hookSet.refresh()
     try {
       entry.teardown?.()
@@ -134,8 +139,33 @@ export class Installer {
         owner.found(violationOfFinding(finding), finding.connection)
       },
       log,
+      play: (connection, steps) => this.#play(entry, connection, steps),
+      acted: (what, connection) => {
+        entry.installation.fired++
+        log.info(what, connection)
+      },
       server: owner.server,
     }
+  }
+
+  #play(entry: Installed, connection: Connection, steps: readonly StepInput[]): void {
+    const { installation, plans } = entry
+    if (!installation.enabled || installation.timesLeft <= 0 || connection.closed) return
+    installation.timesLeft--
+    const plan = completePlan(steps)
+    let lane: PlanLane | undefined
+    const done = () => {
+      if (lane !== undefined) plans.delete(lane)
+      // A plan that was dropped, with its connection or its plugin, did nothing.
+      if (!installation.enabled || connection.closed) {
+        installation.timesLeft++
+        return
+      }
+      installation.fired++
+      this.#owner.journal.add({ type: 'fault', connection: connection.number, plugin: installation.plugin.meta.name, hook: 'send', before: [], after: plan })
+    }
+    lane = connection.lanes.run(plan, { kind: 'script', faults: [installation.plugin.meta.name] }, { done })
+    if (!lane.over) plans.add(lane)
   }
 
   /** A plugin's timers end with it. */

@@ -11,6 +11,7 @@ import { type Option, type OptionInput, type OptionOutput, type OptionTable, opt
 import type { Random } from './random.ts'
 import { looksLikeScope, type Scope } from './scope.ts'
 import type { Server } from './server.ts'
+import type { StepInput } from './steps.ts'
 import type { PluginHooks } from './tap-guard.ts'
 
 /** The version of the plugin interface that this mqttest has. A plugin for another one is refused with one clear message. */
@@ -215,6 +216,8 @@ export function instantiate(definition: PluginDefinition, given: unknown): Plugi
   checkDefinition(definition)
   const { meta, options: schema = {} } = definition
   const options = isStandardSchema(schema) ? readStandard(meta.name, schema, given) : readOptions(`plugin '${meta.name}'`, schema, given)
+  const conflict = definition.check?.(options)
+  if (conflict !== undefined) throw new MqttestError('MQTTEST_OPTION', `plugin '${meta.name}': ${conflict}`)
   const conflict = definition.check?.(options)
   if (conflict !== undefined) throw new MqttestError('MQTTEST_OPTION', `plugin '${meta.name}': ${conflict}`)
   return Object.freeze({ meta, given, options, install: (api: PluginApi) => definition.setup(api, options), '~mqttest': 'plugin' as const })

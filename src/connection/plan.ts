@@ -49,6 +49,11 @@ export class PlanLane {
     this.#pass = options.pass
   }
 
+  /** Whether nothing of it is left to do. */
+  get over(): boolean {
+    return this.#over
+  }
+
   /** The packet that it answers. */
   get answers(): Packet | undefined {
     return this.#cause.packet
