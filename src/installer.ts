@@ -63,7 +63,7 @@ export class Installer {
   /** Sets up one more plugin, now. Where its setup is asynchronous, a failure of it makes `stop()` reject. */
   use(plugin: Plugin, scope: Scope): Disposer {
     const { entry, ready } = this.#install(plugin, scope, testStage)
-    ready?.catch((cause: unknown) => this.#owner.pluginFailed(setupFailed(plugin, cause), undefined))
+    ready?.catch((cause: unknown) => this.#owner.pluginFailed(cause instanceof PluginError ? cause : setupFailed(plugin, cause), undefined))
     const dispose = () => this.#remove(entry)
     return Object.assign(dispose, { [Symbol.dispose]: dispose })
   }
@@ -89,10 +89,16 @@ export class Installer {
         entry.teardown = result ?? undefined
         return { entry, ready: undefined }
       }
-      const ready = result.then((teardown) => {
-        if (entry.installation.enabled) entry.teardown = teardown ?? undefined
-        else teardown?.()
-      })
+      const ready = result.then(
+        (teardown) => {
+          if (entry.installation.enabled) entry.teardown = teardown ?? undefined
+          else teardown?.()
+        },
+        (cause: unknown) => {
+          this.#remove(entry)
+          throw cause instanceof MqttestError ? cause : setupFailed(plugin, cause)
+        },
+      )
       return { entry, ready }
     } catch (cause) {
       this.#remove(entry)

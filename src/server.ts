@@ -185,12 +185,12 @@ export class Server {
   /** @internal Sets up plugins, opens the dump and the listeners. Called once, by `start`. */
   async open(): Promise<void> {
     const { options, places } = { options: this.#options, places: placesOf(this.#options) }
-    await this.#installer.installAll(this.#plugins)
-    if (options.dump !== undefined) {
-      const { openDump } = await import('./record/dump.ts')
-      this.#closeDump = openDump(options.dump, this.#journal, this.clock)
-    }
     try {
+      await this.#installer.installAll(this.#plugins)
+      if (options.dump !== undefined) {
+        const { openDump } = await import('./record/dump.ts')
+        this.#closeDump = openDump(options.dump, this.#journal, this.clock)
+      }
       for (const place of places) this.#listeners.push(await listen(place, (transport) => this.#accept(transport)))
       if (this.#hookSet.hooks.serverStart.isUsed()) await soon<void>((done) => this.#hookSet.hooks.serverStart.callAsync(this, () => done()))
       const failed = this.#pluginErrors[0]
