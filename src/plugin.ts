@@ -218,8 +218,6 @@ export function instantiate(definition: PluginDefinition, given: unknown): Plugi
   const options = isStandardSchema(schema) ? readStandard(meta.name, schema, given) : readOptions(`plugin '${meta.name}'`, schema, given)
   const conflict = definition.check?.(options)
   if (conflict !== undefined) throw new MqttestError('MQTTEST_OPTION', `plugin '${meta.name}': ${conflict}`)
-  const conflict = definition.check?.(options)
-  if (conflict !== undefined) throw new MqttestError('MQTTEST_OPTION', `plugin '${meta.name}': ${conflict}`)
   return Object.freeze({ meta, given, options, install: (api: PluginApi) => definition.setup(api, options), '~mqttest': 'plugin' as const })
 }
 
