@@ -8,6 +8,7 @@ import type { Verdict, Violation } from './lint/violation.ts'
 import type { Random } from './random.ts'
 import type { Journal } from './record/journal.ts'
 import type { Settings } from './settings.ts'
+import type { PlanAuthor } from './steps.ts'
 import type { HookSet } from './tap-guard.ts'
 
 /** What a client's violations lead to: 'off' records only what ends a connection; 'fail' fails the run. */
@@ -33,6 +34,10 @@ export interface Run {
   connectionClosed(connection: Connection): void
   /** The transport of a connection is gone. */
   transportClosed(connection: Connection): void
+  /** A plan of a plugin cannot be carried out. */
+  planFailed(author: PlanAuthor, cause: unknown, connection: Connection): void
+  /** The core itself failed while it handled a packet. */
+  coreFailed(doing: string, cause: unknown, connection: Connection): void
   /** Counts a violation for the report. */
   violated(violation: Violation, verdict: Verdict, connection: Connection | undefined): void
 }

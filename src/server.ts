@@ -8,7 +8,7 @@ import { Connection } from './connection/connection.ts'
 import { Expecter, type ExpectOptions, type Pattern } from './connection/script.ts'
 import { Connections } from './connections.ts'
 import { type Duration, parseDuration } from './duration.ts'
-import { MqttestError, type PluginError, RunFailedError } from './errors.ts'
+import { MqttestError, PluginError, RunFailedError } from './errors.ts'
 import { type Disposer, Installer } from './installer.ts'
 import { type Listener, type ListenOptions, listen } from './net/listener.ts'
 import { MemoryTransport } from './net/memory-transport.ts'
@@ -128,6 +128,24 @@ export class Server {
       flushSoon: (connection) => this.#connections.flushSoon(connection),
       connectionClosed: (connection) => this.#connectionClosed(connection),
       transportClosed: (connection) => this.#connections.transportClosed(connection),
+      planFailed: ({ plugin, hook }, cause, connection) =>
+        this.#pluginFailed(
+          new PluginError(`plugin '${plugin}' failed in hook ${hook} on connection ${connection.number}: ${messageOf(cause)}`, {
+            plugin,
+            hook,
+            connection: connection.number,
+            cause,
+          }),
+          connection,
+        ),
+      coreFailed: (doing, cause, connection) => {
+        const { number } = connection
+        this.#pluginFailed(
+          new PluginError(`${doing} failed on connection ${number}: ${messageOf(cause)}`, { plugin: 'mqttest', hook: 'core', connection: number, cause }),
+          connection,
+        )
+        connection.close('rst', { reason: 'internal error' })
+      },
       violated: (violation, verdict, connection) => this.#tally.violated(violation, verdict, connection?.number, lint === 'fail' && violation.level !== 'info'),
     }
     this.#run = run
@@ -490,6 +508,10 @@ export class Server {
     this.#journal.add({ type: 'note', connection: connection?.number, level: 'error', source: error.plugin, message: error.message })
     if (this.#options.onPluginError !== 'warn') connection?.close('rst', { reason: error.message })
   }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }
 
 function missing(): never {

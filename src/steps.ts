@@ -139,8 +139,32 @@ function milliseconds(step: string, value: unknown): number {
 
 /** Checks and completes a plan; steps that are complete already stay the objects they are. */
 export function completePlan(steps: readonly StepInput[]): Plan {
+  if (isSigned(steps)) return steps
   if (!Array.isArray(steps)) throw new MqttestError('MQTTEST_STEP', `expected a list of steps, got ${JSON.stringify(steps) ?? String(steps)}`)
-  return steps.map((step) => (isComplete(step) ? step : completeStep(step)))
+  return steps.map((step) => (isComplete(step) ? step : ownStep(completeStep(step))))
+}
+
+/** The plugin that returned a plan, and from which hook. */
+export interface PlanAuthor {
+  readonly plugin: string
+  readonly hook: string
+}
+
+const authors = new WeakMap<object, PlanAuthor>()
+
+/** Notes whose plan it is: what cannot be carried out of it later is that plugin's failure. */
+export function signPlan(plan: Plan, author: PlanAuthor): Plan {
+  authors.set(plan, author)
+  return Object.freeze(plan)
+}
+
+/** Whose plan it is; undefined for those of the core and of scripts. */
+export function authorOf(plan: Plan): PlanAuthor | undefined {
+  return authors.get(plan)
+}
+
+function isSigned(steps: unknown): steps is Plan {
+  return typeof steps === 'object' && steps !== null && authors.has(steps)
 }
 
 const complete = new WeakSet<object>()

@@ -17,7 +17,7 @@ import { checkFilter, countingFilter, type Filter, type Subject, subjectOf, type
 import { createHooks, type HookName, type Hooks } from './hooks.ts'
 import type { Plugin } from './plugin.ts'
 import { checkScope, type Scope, scopeCondition } from './scope.ts'
-import { completePlan } from './steps.ts'
+import { completePlan, type Plan, signPlan } from './steps.ts'
 
 /** How a plugin taps one hook: `hooks.send.tap('why', (steps, cause, connection) => ...)`. */
 export interface HookTap<Args extends readonly unknown[], Result> {
@@ -90,6 +90,9 @@ const connectionArgument: Partial<Record<HookName, number>> = {
   violation: 1,
   disconnect: 0,
 }
+
+/** Hooks whose taps return plans. */
+const planHooks = new Set<HookName>(['connection', 'wire', 'packetIn', 'send'])
 
 const asyncHooks = new Set<HookName>(['serverStart', 'serverStop', 'connection', 'packetIn', 'authorize'])
 
@@ -248,8 +251,9 @@ export class HookSet {
         : Array.isArray(before) && Array.isArray(checked)
           ? !sameItems(before, checked)
           : !shallowEqual(before, checked)
-    if (changed && !(hook === 'violation' && isDefaultVerdict(before, checked))) this.#applied(hook, installation, args, before, checked)
-    return checked
+    if (!changed || (hook === 'violation' && isDefaultVerdict(before, checked))) return Array.isArray(checked) ? before : checked
+    this.#applied(hook, installation, args, before, checked)
+    return planHooks.has(hook) && isPlan(checked) ? signPlan(checked, { plugin: installation.plugin.meta.name, hook }) : checked
   }
 
   #applied(hook: HookName, installation: Installation, args: unknown[], before: unknown, after: unknown): void {
@@ -314,6 +318,11 @@ function isConnection(value: unknown): value is Connection {
 function publisherOf(message: unknown): Connection | undefined {
   const from: unknown = typeof message === 'object' && message !== null ? Reflect.get(message, 'from') : undefined
   return isConnection(from) ? from : undefined
+}
+
+/** What the check of a hook that takes plans has completed. */
+function isPlan(value: unknown): value is Plan {
+  return Array.isArray(value)
 }
 
 function isDeliveries(value: unknown): value is readonly Delivery[] {

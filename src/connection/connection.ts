@@ -14,7 +14,7 @@ import { type Sighting, type Verdict, type Violation, violationOf, violationOfMa
 import type { Transport } from '../net/transport.ts'
 import type { Random } from '../random.ts'
 import type { Run } from '../run.ts'
-import { type CloseHow, completePlan, ownStep, type Plan, type StepInput } from '../steps.ts'
+import { authorOf, type CloseHow, completePlan, ownStep, type Plan, type StepInput } from '../steps.ts'
 import { decode } from '../wire/decode.ts'
 import { encode } from '../wire/encode.ts'
 import { type Frame, FrameReader } from '../wire/frame.ts'
@@ -177,22 +177,15 @@ export class Connection {
 
   /** Gives a packet to the `packetIn` hook, then to the broker; packets behind it wait while one is decided on. */
   #handle(packet: Packet, raw: Buffer): void {
-    const handled = this.#decide(packet, raw)
-    if (!(handled instanceof Promise)) return
-    this.#busy = true
-    handled.then(
-      () => this.#goOn(),
-      (error: unknown) => {
-        this.run.journal.add({
-          type: 'note',
-          connection: this.number,
-          level: 'error',
-          source: 'mqttest',
-          message: `handling ${packet.cmd.toUpperCase()} failed: ${String(error)}`,
-        })
-        this.close('rst', { reason: 'internal error' })
-      },
-    )
+    const failed = (error: unknown) => this.run.coreFailed(`handling ${packet.cmd.toUpperCase()}`, error, this)
+    try {
+      const handled = this.#decide(packet, raw)
+      if (!(handled instanceof Promise)) return
+      this.#busy = true
+      handled.then(() => this.#goOn()).catch(failed)
+    } catch (error) {
+      failed(error)
+    }
   }
 
   #goOn(): void {
@@ -249,7 +242,8 @@ export class Connection {
       else over()
       return handled
     }
-    this.lanes.run(plan, { kind: 'reply', packet, faults: [] }, { done: over, pass })
+    const author = authorOf(plan)
+    this.lanes.run(plan, { kind: 'reply', packet, faults: author === undefined ? [] : [author.plugin] }, { done: over, pass })
     if (!waits || this.closed) return undefined
     return new Promise((resolve, reject) => {
       settle = { resolve, reject }
@@ -561,7 +555,7 @@ export class Connection {
         reject(new MqttestError('MQTTEST_STATE', `connection ${this.number} is closed: nothing can be sent on it`))
         return
       }
-      this.lanes.run(completePlan(steps), causes.script, { done: resolve })
+      this.lanes.run(completePlan(steps), causes.script, { done: resolve, failed: reject })
     })
   }
 

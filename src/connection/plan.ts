@@ -4,7 +4,7 @@
  * what was still waiting is dropped.
  */
 import { andThen, type Soon } from '../call-hook.ts'
-import type { Plan, Step } from '../steps.ts'
+import { authorOf, type Plan, type Step } from '../steps.ts'
 import type { Packet } from '../wire/packet.ts'
 import type { Cause } from './cause.ts'
 import type { Connection } from './connection.ts'
@@ -21,6 +21,8 @@ export interface PlanOptions {
   readonly known?: KnownBytes | undefined
   /** Called when the plan is done, or dropped. */
   readonly done?: (() => void) | undefined
+  /** Called where a packet of it cannot be encoded; by default that is the failure of the plugin that made the plan. */
+  readonly failed?: ((error: unknown) => void) | undefined
   /** Lets the broker handle the packet that the plan answers. */
   readonly pass?: (() => Soon<void>) | undefined
 }
@@ -33,6 +35,7 @@ export class PlanLane {
   readonly #cause: Cause
   readonly #known: KnownBytes | undefined
   readonly #done: (() => void) | undefined
+  readonly #failed: ((error: unknown) => void) | undefined
   #pass: (() => Soon<void>) | undefined
   #next = 0
   #corked: Buffer[] | undefined
@@ -46,6 +49,7 @@ export class PlanLane {
     this.#cause = cause
     this.#known = options.known
     this.#done = options.done
+    this.#failed = options.failed
     this.#pass = options.pass
   }
 
@@ -67,7 +71,26 @@ export class PlanLane {
         this.#end()
         return
       }
-      if (!this.#act(step)) return
+      if ('packet' in step && step !== this.#known?.step) {
+        const bytes = this.#encode(step.packet)
+        if (bytes === undefined) return
+        this.#emit(bytes, step.packet)
+      } else if (!this.#act(step)) return
+    }
+  }
+
+  /** The bytes of a packet; where there are none, the plan ends, and its author hears of it. */
+  #encode(packet: Packet): Buffer | undefined {
+    try {
+      return this.#connection.encode(packet)
+    } catch (error) {
+      const author = authorOf(this.#plan)
+      if (this.#failed === undefined && author === undefined) throw error
+      const failed = this.#failed
+      this.cancel()
+      if (failed !== undefined) failed(error)
+      else if (author !== undefined) this.#connection.run.planFailed(author, error, this.#connection)
+      return undefined
     }
   }
 
@@ -83,7 +106,7 @@ export class PlanLane {
   /** Returns false where the lane has to wait. */
   #act(step: Step): boolean {
     if ('packet' in step) {
-      this.#emit(step === this.#known?.step ? this.#known.bytes : this.#connection.encode(step.packet), step.packet)
+      if (this.#known !== undefined) this.#emit(this.#known.bytes, step.packet)
       return true
     }
     if ('raw' in step) {

@@ -4,12 +4,14 @@
  */
 import type { Timer } from '../clock.ts'
 import type { Direction } from '../record/journal.ts'
-import { completePlan, ownStep, type Step } from '../steps.ts'
+import { authorOf, completePlan, ownStep, type PlanAuthor, type Step } from '../steps.ts'
+import type { Packet } from '../wire/packet.ts'
 import type { Connection } from './connection.ts'
 
 interface Queued {
   readonly step: Step
   readonly arrivedMs: number
+  readonly author: PlanAuthor | undefined
 }
 
 /** One direction of one connection, while somebody taps `wire`. */
@@ -39,7 +41,9 @@ export class WireLane {
     const { run } = this.#connection
     const plan = run.hooks.wire.call([ownStep({ raw: bytes })], this.#direction, this.#connection)
     const arrivedMs = run.clock.now()
-    for (const step of completePlan(plan)) this.#queue.push({ step, arrivedMs })
+    const complete = completePlan(plan)
+    const author = authorOf(complete)
+    for (const step of complete) this.#queue.push({ step, arrivedMs, author })
     this.#go()
   }
 
@@ -69,11 +73,13 @@ export class WireLane {
   }
 
   /** Returns false where what follows has to wait. */
-  #act({ step, arrivedMs }: Queued): boolean {
+  #act({ step, arrivedMs, author }: Queued): boolean {
     const { run } = this.#connection
     if ('raw' in step) this.#sink(step.raw)
-    else if ('packet' in step) this.#sink(this.#connection.encode(step.packet))
-    else if ('close' in step) {
+    else if ('packet' in step) {
+      const bytes = this.#encode(step.packet, author)
+      if (bytes !== undefined) this.#sink(bytes)
+    } else if ('close' in step) {
       this.cancel()
       this.#connection.close(step.close, { reason: 'a plan closed it' })
       return false
@@ -92,6 +98,16 @@ export class WireLane {
       return false
     }
     return true
+  }
+
+  #encode(packet: Packet, author: PlanAuthor | undefined): Buffer | undefined {
+    try {
+      return this.#connection.encode(packet)
+    } catch (error) {
+      if (author === undefined) throw error
+      this.#connection.run.planFailed(author, error, this.#connection)
+      return undefined
+    }
   }
 
   #hold(delayMs: number): false {

@@ -465,6 +465,31 @@ describe('the ledger', () => {
     expect(report.faults).toEqual({ applied: [], neverFired: ['nothing'] })
   })
 
+  test('holds nothing of a tap that returned what another plugin made', async () => {
+    const same = plugin('same', ({ hooks }) => {
+      hooks.send.tap('x', (steps) => [...steps])
+      hooks.wire.tap('x', (steps) => [...steps])
+    })
+    const server = await memoryServer({
+      plugins: [doublePing(), plugin('late', ({ hooks }) => hooks.wire.tap('x', (steps) => [{ latency: 0 }, ...steps])), same],
+    })
+    const client = connectMemory(server)
+    await client.connect()
+    client.send({ cmd: 'pingreq' })
+    await client.count(3)
+    expect((await server.stop()).faults.neverFired).toEqual(['same'])
+  })
+
+  test('names the plugin that answered in the place of the broker', async () => {
+    const server = await memoryServer({
+      plugins: [plugin('answers', ({ hooks, on }) => on(hooks.packetIn, { cmd: 'pingreq' }, () => [{ packet: { cmd: 'pingresp' } }]))],
+    })
+    const client = connectMemory(server)
+    await client.connect()
+    await client.settled()
+    expect(server.records({ type: 'packet', cmd: 'pingresp' })).toMatchObject([{ faults: ['answers'] }])
+  })
+
   test('holds a packet that was changed in place on its way in', async () => {
     const server = await memoryServer({
       plugins: [plugin('rename', ({ hooks, on }) => on(hooks.packetIn, { cmd: 'publish' }, (packet) => void Object.assign(packet, { topic: 'other' })))],
