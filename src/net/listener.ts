@@ -104,6 +104,15 @@ export async function listen(options: ListenOptions, accept: (transport: Transpo
   }
 }
 
+/** Whether nobody listens on a port yet. Somebody may, a moment later. */
+export function isFree(port: number, host = '127.0.0.1'): Promise<boolean> {
+  const probe = createServer()
+  return new Promise((resolve) => {
+    probe.once('error', () => resolve(false))
+    probe.listen({ host, port }, () => probe.close(() => resolve(true)))
+  })
+}
+
 function isCode(error: unknown, code: string): boolean {
   return error instanceof MqttestError && typeof error.cause === 'object' && error.cause !== null && Reflect.get(error.cause, 'code') === code
 }

@@ -1,0 +1,70 @@
+/** What a command line starts: the config file with the options of the command line on top. */
+import { type Duration, readDuration } from '../duration.ts'
+import { MqttestError } from '../errors.ts'
+import { isFree, type ListenOptions } from '../net/listener.ts'
+import type { PluginEntry } from '../plugin.ts'
+import type { Server } from '../server.ts'
+import { mergeOptions, type StartOptions, start } from '../start.ts'
+import type { Flags } from './flags.ts'
+
+/** A server that was started, and what there is to say about how. */
+export interface Started {
+  readonly server: Server
+  readonly notes: readonly { readonly level: 'info' | 'warn'; readonly text: string }[]
+}
+
+/** Starts the server that a command line asks for. `usualPort` is tried first where nobody said which port. */
+export async function startFrom(flags: Flags, usualPort?: number): Promise<Started> {
+  const notes: Started['notes'][number][] = []
+  const folder = process.cwd()
+  const loaded = await configOf(flags, folder)
+  if (loaded !== undefined) notes.push({ level: 'info', text: `config ${loaded.file}` })
+  let options = mergeOptions(loaded?.options ?? {}, await optionsOf(flags, folder))
+  if (options.listen === false) throw new MqttestError('MQTTEST_OPTION', 'the config says listen: false, so there would be no server to reach')
+  if (options.listen === undefined && options.port === undefined && usualPort !== undefined) {
+    const free = await isFree(usualPort, options.host)
+    if (!free) notes.push({ level: 'warn', text: `port ${usualPort} is in use: took a free one instead; --port chooses` })
+    options = { ...options, port: free ? usualPort : 0 }
+  }
+  return { server: await start(options), notes }
+}
+
+async function configOf({ config }: Flags, folder: string) {
+  if (config === false) return undefined
+  const { loadConfig } = await import('../config/load.ts')
+  return loadConfig(typeof config === 'string' ? config : undefined, folder)
+}
+
+async function optionsOf(flags: Flags, folder: string): Promise<StartOptions> {
+  const { port, host, socket, dump = [], maxConnections, maxRuntime, seed, lint } = flags
+  const tcp: ListenOptions | undefined =
+    socket === undefined || port !== undefined || host !== undefined
+      ? { ...(port !== undefined && { port: portOf(port) }), ...(host !== undefined && { host }) }
+      : undefined
+  return {
+    plugins: await pluginsOf(flags, folder),
+    ...(socket === undefined ? tcp : { listen: [...(tcp === undefined ? [] : [tcp]), { path: socket }] }),
+    ...(dump.length > 0 && { dump }),
+    ...(maxConnections !== undefined && { maxConnections }),
+    ...(maxRuntime !== undefined && { maxRuntime: durationOf(maxRuntime) }),
+    ...(seed !== undefined && { seed }),
+    ...(lint !== undefined && { lint }),
+  }
+}
+
+async function pluginsOf({ use = [] }: Flags, folder: string): Promise<PluginEntry[]> {
+  if (use.length === 0) return []
+  const { resolveUse } = await import('../config/use.ts')
+  const entries: PluginEntry[] = []
+  for (const word of use) entries.push(...(await resolveUse(word, folder)))
+  return entries
+}
+
+function portOf(text: string): ListenOptions['port'] {
+  const [from = 0, to] = text.split('-').map(Number)
+  return to === undefined ? from : `${from}-${to}`
+}
+
+function durationOf(text: string): Duration {
+  return readDuration(text) ?? 0
+}

@@ -1,0 +1,65 @@
+/** What may stand in a config file, and `defineConfig`, which gives an editor its types. */
+import type * as builtIns from '../../plugins/index.ts'
+import type { PluginEntry, PluginFactory } from '../plugin.ts'
+import type { Scope } from '../scope.ts'
+import type { StartOptions } from '../start.ts'
+
+/**
+ * Names of published plugins and their options, for the types of a config. A package adds its own:
+ *
+ *     declare module 'mqttest' {
+ *       interface PluginRegistry { 'flaky-gateway': { rate?: number } }
+ *     }
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: it is there to be added to
+export interface PluginRegistry {}
+
+type BuiltIns = typeof builtIns
+
+/** Options of the built-in plugins by name, read off the plugins themselves. */
+type BuiltInOptions = {
+  [Key in keyof BuiltIns as BuiltIns[Key] extends PluginFactory<infer Name, infer _In> ? Name : never]: BuiltIns[Key] extends PluginFactory<string, infer In>
+    ? In
+    : never
+}
+
+type KnownOptions = BuiltInOptions & PluginRegistry
+
+/** A name whose options the types know. */
+type KnownName = keyof KnownOptions & string
+
+/** A name whose options only the running program can check: a file, a package by its full name, a scoped package. */
+type OtherName = `./${string}` | `../${string}` | `/${string}` | `mqttest-${string}` | `@${string}`
+
+type NamedEntry =
+  | KnownName
+  | { readonly [Name in KnownName]: readonly [plugin: Name, options: KnownOptions[Name] | undefined, scope?: Scope] }[KnownName]
+  | OtherName
+  | readonly [plugin: OtherName, options: object | undefined, scope?: Scope]
+
+/** What may stand in the list of plugins of a config: plugins, packs, names with their options, and empty places. */
+export type ConfigEntry = NamedEntry | Exclude<PluginEntry, string | readonly unknown[]> | readonly [plugin: PluginValue, scope: Scope] | ConfigList
+
+type PluginValue = Exclude<PluginEntry, string | readonly unknown[] | false | null | undefined>
+
+/** A list within the list: a pack. */
+export interface ConfigList extends ReadonlyArray<ConfigEntry> {}
+
+/** What a config file holds: the options of `start`, and other configs that it builds on. */
+export interface Config extends Omit<StartOptions, 'config' | 'plugins'> {
+  /** Plugins in the order in which their taps run. Names are looked up from the folder of the config file. */
+  readonly plugins?: readonly ConfigEntry[]
+  /** Configs to build on: files relative to this one, npm packages, or values. Later ones win, this one wins over all. */
+  readonly extends?: ConfigBase | readonly ConfigBase[]
+}
+
+/** Something that a config builds on. */
+export type ConfigBase = string | ConfigInput
+
+/** What a config file may export: a config, a promise of one, or a function that makes one. */
+export type ConfigInput = Config | Promise<Config> | (() => Config | Promise<Config>)
+
+/** Gives types to a config: `export default defineConfig({ ... })`. Returns what it was given. */
+export function defineConfig<Input extends ConfigInput>(config: Input & ConfigInput): Input {
+  return config
+}

@@ -1,0 +1,113 @@
+/**
+ * Plugins in one word, for the command line:
+ *
+ *     ack-delay                                 a plugin with its defaults
+ *     ack-delay:delay=200ms                     with options: JSON where it is JSON, else text
+ *     ack-delay:packets=[puback,suback]         a list; packets=puback,packets=suback is the same
+ *     ack-delay:delay=1s,@connection=0          keys with @ are the scope: the first connection only
+ *     ack-delay:@clientId=dev-*,@times=3
+ */
+import { MqttestError } from '../errors.ts'
+import type { Option } from '../option.ts'
+import { isFactory, type PluginEntry } from '../plugin.ts'
+import { scopeKeys } from '../scope.ts'
+import { makePlugins, resolvePlugins } from './resolve.ts'
+
+/** One value as it was written, and what it is as JSON where it is that. */
+interface Written {
+  readonly text: string
+  readonly value: unknown
+}
+
+/** A plugin in one word, taken apart. */
+export interface Use {
+  readonly name: string
+  readonly options: ReadonlyMap<string, Written>
+  readonly scope: { readonly [key: string]: unknown }
+}
+
+/** Takes a word apart. Throws MQTTEST_OPTION where it cannot be read. */
+export function parseUse(word: string): Use {
+  // A colon before a slash belongs to a path or a URL.
+  const match = /^(.+?)(?::(?![\\/])(.*))?$/s.exec(word)
+  const name = match?.[1] ?? ''
+  if (name === '') throw new MqttestError('MQTTEST_OPTION', "expected 'name' or 'name:key=value,key=value'")
+  const options = new Map<string, Written>()
+  const scope: { [key: string]: unknown } = {}
+  for (const part of splitList(match?.[2] ?? '')) {
+    const [, at = '', key = '', text] = /^(@?)([\w-]+)(?:=(.*))?$/s.exec(part) ?? []
+    if (key === '') throw new MqttestError('MQTTEST_OPTION', `expected 'key=value', got '${part}'`)
+    const written: Written = { text: text ?? 'true', value: text === undefined ? true : readValue(text) }
+    if (at === '@') scope[key] = Object.hasOwn(scope, key) ? [scope[key], written.value].flat() : written.value
+    else options.set(key, joined(options.get(key), written))
+  }
+  return { name, options, scope }
+}
+
+/** Makes the plugins of a word, looked up from a folder. Throws MqttestError with the word in front. */
+export async function resolveUse(word: string, folder: string): Promise<PluginEntry[]> {
+  try {
+    const { name, options, scope } = parseUse(word)
+    const plugin = await resolvePlugins(name, folder)
+    if (Array.isArray(plugin) && options.size > 0)
+      throw new MqttestError('MQTTEST_OPTION', `'${name}' is a pack: it takes a scope (${scopeKeys.map((key) => `@${key}`).join(', ')}), but no options`)
+    return makePlugins([plugin, options.size > 0 ? optionsFor(plugin, options) : undefined, scope])
+  } catch (error) {
+    if (!(error instanceof MqttestError) || error.location !== undefined) throw error
+    throw new MqttestError(error.code, `--use ${word}: ${error.message}`, { cause: error })
+  }
+}
+
+/** The options as the plugin wants them: `password=1234` is a text where the plugin takes only text. */
+function optionsFor(plugin: unknown, options: Use['options']): object {
+  const table: unknown = isFactory(plugin) && 'options' in plugin ? plugin.options : undefined
+  const values = [...options].map(([key, { text, value }]) => {
+    const description: unknown = isRecord(table) ? table[key] : undefined
+    const asText = isOption(description) && description.read(value) === undefined && description.read(text) !== undefined
+    return [key, asText ? text : value]
+  })
+  return Object.fromEntries(values)
+}
+
+function isRecord(value: unknown): value is { readonly [key: string]: unknown } {
+  return typeof value === 'object' && value !== null
+}
+
+function isOption(value: unknown): value is Pick<Option<unknown, unknown>, 'read'> {
+  return isRecord(value) && typeof value.read === 'function'
+}
+
+/** JSON where it is JSON; `[a,b]` a list of such; else text. */
+function readValue(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text.startsWith('[') && text.endsWith(']') ? splitList(text.slice(1, -1)).map(readValue) : text
+  }
+}
+
+/** A key that comes again makes a list. */
+function joined(before: Written | undefined, next: Written): Written {
+  return before === undefined ? next : { text: `${before.text},${next.text}`, value: [before.value, next.value].flat() }
+}
+
+/** Splits at commas that stand outside of brackets, braces and quotes. */
+function splitList(text: string): string[] {
+  const parts: string[] = []
+  let depth = 0
+  let quoted = false
+  let from = 0
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charAt(at)
+    if (character === '"' && text[at - 1] !== '\\') quoted = !quoted
+    else if (quoted) continue
+    else if (character === '[' || character === '{') depth++
+    else if (character === ']' || character === '}') depth--
+    else if (character === ',' && depth === 0) {
+      parts.push(text.slice(from, at))
+      from = at + 1
+    }
+  }
+  parts.push(text.slice(from))
+  return parts.map((part) => part.trim()).filter((part) => part !== '')
+}
