@@ -10,8 +10,9 @@ import { PlanLane, type PlanOptions } from './plan.ts'
 export class Lanes {
   readonly #connection: Connection
   readonly #waiting = new Set<PlanLane>()
-  #blocker: PlanLane | undefined
-  #held: { bytes: Buffer; cause: Cause }[] = []
+  /** Plans that let nothing else leave, in the order in which they began to. */
+  readonly #blockers: PlanLane[] = []
+  #held: { bytes: Buffer; cause: Cause; by: PlanLane | undefined }[] = []
   #signals: { name: string; go: () => void }[] = []
   /** Plans that wait for time, by when they fall due; one timer serves them all. */
   readonly #waits: { lane: PlanLane; dueMs: number }[] = []
@@ -107,23 +108,25 @@ export class Lanes {
     if (place === 0) this.#arm()
   }
 
-  /** From now on only this plan sends, until it ends. */
+  /** From now on only this plan sends, until it ends; one that blocks already comes first. */
   block(lane: PlanLane): void {
-    this.#blocker ??= lane
+    if (!this.#blockers.includes(lane)) this.#blockers.push(lane)
   }
 
   unblock(lane: PlanLane): void {
-    if (this.#blocker !== lane) return
-    this.#blocker = undefined
+    const place = this.#blockers.indexOf(lane)
+    if (place < 0) return
+    this.#blockers.splice(place, 1)
     const held = this.#held
     this.#held = []
-    for (const { bytes, cause } of held) this.#connection.transmit(bytes, cause)
+    for (const { bytes, cause, by } of held) this.#connection.transmit(bytes, cause, by)
   }
 
   /** Keeps bytes back while another plan blocks the connection; false where none does. */
   holds(bytes: Buffer, cause: Cause, by: PlanLane | undefined): boolean {
-    if (this.#blocker === undefined || by === this.#blocker) return false
-    this.#held.push({ bytes, cause })
+    const first = this.#blockers[0]
+    if (first === undefined || by === first) return false
+    this.#held.push({ bytes, cause, by })
     return true
   }
 

@@ -1,0 +1,282 @@
+/** What a client sees of a plan: each kind of step, plans beside one another, and plans that are cut short. */
+import { type Connection, definePlugin, type Filter, type PluginApi, type Server, type StepInput } from 'mqttest'
+import { connectMemory, type RawClient } from 'mqttest/testing'
+import { describe, expect, test } from 'vitest'
+import { virtualServer } from '../support/server.ts'
+
+const ping = { packet: { cmd: 'pingresp' } } as const
+const publish = (topic: string): StepInput => ({ packet: { cmd: 'publish', topic } })
+
+/** A plugin that puts a plan in place of what the server sends. */
+const instead = (filter: Filter, plan: (steps: readonly StepInput[]) => readonly StepInput[]) =>
+  definePlugin({ meta: { name: 'instead' }, setup: ({ hooks, on }: PluginApi) => on(hooks.send, filter, (steps) => plan(steps)) })
+
+/** A server on virtual time, a connected client, and its connection. */
+async function connected(options: Parameters<typeof virtualServer>[0] = {}) {
+  const { server, clock } = await virtualServer(options)
+  const client = connectMemory(server)
+  await client.connect()
+  return { server, clock, client, connection: await server.connection() }
+}
+
+/** What a client has received since CONNACK, in short. */
+const names = (client: RawClient) =>
+  client.received.slice(1).map((packet) => (packet.cmd === 'publish' ? packet.topic : 'messageId' in packet ? `${packet.cmd} ${packet.messageId}` : packet.cmd))
+
+describe('a step', () => {
+  test('{ packet } sends a packet', async () => {
+    const { client, connection } = await connected()
+    await connection.play([publish('a')])
+    expect(await client.next('publish')).toMatchObject({ topic: 'a', qos: 0, dup: false, retain: false })
+  })
+
+  test('{ raw } sends bytes as they are, as hex or as a buffer', async () => {
+    const { client, connection, clock } = await connected()
+    await connection.play([{ raw: 'd0 00' }, { raw: Buffer.from([0xf0]) }, { raw: new Uint8Array([0x00]) }])
+    await clock.advance(0)
+    expect(Buffer.concat(client.chunks.slice(1)).toString('hex')).toBe('d000f000')
+  })
+
+  test('{ wait } lets time pass first', async () => {
+    const { client, connection, clock } = await connected()
+    const played = connection.play([publish('now'), { wait: '1s' }, publish('later')])
+    await clock.advance(999)
+    expect(names(client)).toEqual(['now'])
+    await clock.advance(1)
+    expect(names(client)).toEqual(['now', 'later'])
+    await played
+  })
+
+  test('{ wait: 0 } does not put anything off', async () => {
+    const { client, connection, clock } = await connected()
+    void connection.play([publish('a'), { wait: 0 }, publish('b')])
+    void connection.play([publish('c')])
+    await clock.advance(0)
+    expect(names(client)).toEqual(['a', 'b', 'c'])
+  })
+
+  test('{ latency } in a plan of packets waits', async () => {
+    const { client, connection, clock } = await connected()
+    void connection.play([{ latency: 50 }, publish('a')])
+    await clock.advance(49)
+    expect(names(client)).toEqual([])
+    await clock.advance(1)
+    expect(names(client)).toEqual(['a'])
+  })
+
+  test('{ until } waits for a signal by name', async () => {
+    const { client, connection, clock } = await connected()
+    void connection.play([{ until: 'go' }, publish('a')])
+    connection.signal('stop')
+    await clock.advance('1h')
+    expect(names(client)).toEqual([])
+    connection.signal('go')
+    await clock.advance(0)
+    expect(names(client)).toEqual(['a'])
+  })
+
+  test("{ until } waits for the client's next packet of a type", async () => {
+    const { client, connection } = await connected()
+    void connection.play([{ until: 'subscribe' }, publish('seen')])
+    await client.settled()
+    expect(names(client)).toEqual(['pingresp'])
+    client.send({ cmd: 'subscribe', messageId: 3, subscriptions: [{ topic: 't', qos: 0 }] })
+    await client.next('suback')
+    expect(names(client)).toEqual(['pingresp', 'seen', 'suback 3'])
+  })
+
+  test.each([
+    ['is fulfilled', () => Promise.resolve()],
+    ['is rejected', () => Promise.reject(new Error('no matter'))],
+  ])('{ until } waits for a promise that %s', async (_how, make) => {
+    const { client, connection } = await connected()
+    await connection.play([{ until: make() }, publish('a')])
+    await client.next('publish')
+  })
+
+  test("{ close: 'fin' } ends the connection after what was sent; what stands behind it is not carried out", async () => {
+    const { client, connection, server } = await connected()
+    await connection.play([publish('last'), { close: 'fin' }, publish('never')])
+    expect(await client.end()).toBe('fin')
+    expect(names(client)).toEqual(['last'])
+    expect(connection.ended).toMatchObject({ by: 'server', how: 'fin' })
+    await server.stop()
+  })
+
+  test("{ close: 'rst' } resets", async () => {
+    const { client, connection } = await connected()
+    await connection.play([{ close: 'rst' }])
+    expect(await client.end()).toBe('rst')
+    expect(connection.ended).toMatchObject({ by: 'server', how: 'rst' })
+  })
+
+  test("{ close: 'stall' } leaves a link on which nothing moves, until resume()", async () => {
+    const { client, connection, clock } = await connected()
+    await connection.play([{ close: 'stall' }])
+    client.send({ cmd: 'pingreq' }, { cmd: 'pingreq' })
+    await clock.advance('1h')
+    expect(names(client)).toEqual([])
+    expect(client.ended).toBeUndefined()
+    expect(connection.closed).toBe(false)
+    connection.resume()
+    await clock.advance(0)
+    expect(names(client)).toEqual(['pingresp', 'pingresp'])
+  })
+
+  test('{ cork } gathers what follows into one write', async () => {
+    const { client, connection, clock } = await connected()
+    const before = client.chunks.length
+    void connection.play([{ cork: true }, publish('a'), { wait: 10 }, publish('b'), { raw: 'd000' }, { cork: false }, { wait: 10 }, publish('c')])
+    await clock.advance(9)
+    expect(names(client)).toEqual([])
+    await clock.advance(1)
+    expect(client.chunks.length - before).toBe(1)
+    expect(names(client)).toEqual(['a', 'b', 'pingresp'])
+    await clock.advance(10)
+    expect(client.chunks.length - before).toBe(2)
+  })
+
+  test('{ cork } lasts to the end of the plan, or to its close', async () => {
+    const { client, connection } = await connected()
+    const before = client.chunks.length
+    await connection.play([{ cork: true }, publish('a'), publish('b'), { close: 'fin' }])
+    await client.end()
+    expect(names(client)).toEqual(['a', 'b'])
+    expect(client.chunks.length - before).toBe(1)
+  })
+
+  test('{ pass } lets the broker answer in the middle of a plan', async () => {
+    const { server, clock } = await virtualServer()
+    server.use(
+      definePlugin({
+        meta: { name: 'slow' },
+        setup: ({ hooks, on }) => on(hooks.packetIn, { cmd: 'pingreq' }, () => [publish('before'), { wait: 100 }, { pass: true }, publish('after')]),
+      })(),
+    )
+    const client = connectMemory(server)
+    await client.connect()
+    client.send({ cmd: 'pingreq' }, { cmd: 'publish', topic: 'x', qos: 1, messageId: 1 })
+    await clock.advance(99)
+    expect(names(client)).toEqual(['before'])
+    await clock.advance(1)
+    expect(names(client)).toEqual(['before', 'pingresp', 'after', 'puback 1'])
+  })
+})
+
+describe('plans beside one another', () => {
+  test('overlap: an answer that is late does not hold back the others', async () => {
+    const delays = [100, 50, 0]
+    const { client, clock } = await connected({ plugins: [instead({ cmd: 'puback' }, (steps) => [{ wait: delays.shift() ?? 0 }, ...steps])] })
+    for (const messageId of [1, 2, 3]) client.send({ cmd: 'publish', topic: 't', qos: 1, messageId })
+    await clock.advance(100)
+    expect(names(client)).toEqual(['puback 3', 'puback 2', 'puback 1'])
+  })
+
+  test('that fall due together come in the order in which they began', async () => {
+    const { client, clock } = await connected({ plugins: [instead({ cmd: 'puback' }, (steps) => [{ wait: 50 }, ...steps])] })
+    for (const messageId of [5, 3, 4]) client.send({ cmd: 'publish', topic: 't', qos: 1, messageId })
+    await clock.advance(50)
+    expect(names(client)).toEqual(['puback 5', 'puback 3', 'puback 4'])
+  })
+
+  test('are held back by one that blocks, and leave in their order when it ends', async () => {
+    const { client, clock } = await connected({ plugins: [instead({ cmd: 'puback', nth: 1 }, (steps) => [{ wait: 100, block: true }, ...steps])] })
+    client.send({ cmd: 'publish', topic: 't', qos: 1, messageId: 1 }, { cmd: 'pingreq' }, { cmd: 'publish', topic: 't', qos: 1, messageId: 2 })
+    await clock.advance(99)
+    expect(names(client)).toEqual([])
+    await clock.advance(1)
+    expect(names(client)).toEqual(['puback 1', 'pingresp', 'puback 2'])
+  })
+
+  test('that block after one another block one another', async () => {
+    const { client, clock } = await connected({ plugins: [instead({ cmd: 'puback' }, (steps) => [{ wait: 100, block: true }, ...steps])] })
+    client.send({ cmd: 'publish', topic: 't', qos: 1, messageId: 1 }, { cmd: 'publish', topic: 't', qos: 1, messageId: 2 }, { cmd: 'pingreq' })
+    await clock.advance(1000)
+    expect(names(client)).toEqual(['puback 1', 'puback 2', 'pingresp'])
+  })
+
+  test('on another connection go on while one blocks', async () => {
+    const { server, clock } = await connected({
+      plugins: [[instead({ cmd: 'pingresp' }, (steps) => [{ wait: 100, block: true }, ...steps])(), { clientId: 'slow' }]],
+    })
+    const [slow, fast] = [connectMemory(server), connectMemory(server)]
+    await slow.connect({ clientId: 'slow' })
+    await fast.connect({ clientId: 'fast' })
+    slow.send({ cmd: 'pingreq' })
+    await fast.settled()
+    expect(names(slow)).toEqual([])
+    await clock.advance(100)
+    expect(names(slow)).toEqual(['pingresp'])
+  })
+})
+
+describe('a plan that is still waiting', () => {
+  const waits: [string, StepInput][] = [
+    ['for time', { wait: '1h' }],
+    ['for time, and blocks', { wait: '1h', block: true }],
+    ['for a signal', { until: 'never' }],
+    ['for a promise', { until: new Promise(() => undefined) }],
+  ]
+
+  test.each(waits)('%s leaves nothing behind when the client goes', async (_what, step) => {
+    const { client, connection, clock } = await connected()
+    const played = connection.play([step, ping])
+    expect(connection.pendingPlans).toBe(1)
+    client.close()
+    await played
+    expect(connection.pendingPlans).toBe(0)
+    await clock.advance('3s')
+    expect(clock.pending).toBe(0)
+  })
+
+  test.each(waits)('%s is dropped when the server stops', async (_what, step) => {
+    const { client, connection, server, clock } = await connected()
+    const played = connection.play([step, ping])
+    await server.stop()
+    await played
+    expect(names(client)).toEqual([])
+    expect(clock.pending).toBe(0)
+  })
+
+  test('may be cut short by another plan that closes', async () => {
+    const { client, connection, clock } = await connected()
+    const waiting = connection.play([{ wait: 50 }, publish('never')])
+    void connection.play([{ wait: 10 }, publish('last'), { close: 'fin' }])
+    await clock.advance(100)
+    await waiting
+    expect(names(client)).toEqual(['last'])
+  })
+})
+
+describe('the connection hook', () => {
+  const greet = (plan: readonly StepInput[] | ((connection: Connection) => readonly StepInput[])) =>
+    definePlugin({
+      meta: { name: 'greet' },
+      setup: ({ hooks }) => hooks.connection.tap('x', (connection) => (typeof plan === 'function' ? plan(connection) : plan)),
+    })
+  const open = async (server: Server) => connectMemory(server).sendConnect()
+
+  test('lets a server talk before it reads', async () => {
+    const { server, clock } = await virtualServer({ plugins: [greet([{ raw: 'd000' }, { wait: 100 }])] })
+    const client = await open(server)
+    await clock.advance(99)
+    expect(client.received.map((packet) => packet.cmd)).toEqual(['pingresp'])
+    await clock.advance(1)
+    expect(client.received.map((packet) => packet.cmd)).toEqual(['pingresp', 'connack'])
+  })
+
+  test.each(['fin', 'rst'] as const)('closes a connection at once with %s', async (how) => {
+    const { server } = await virtualServer({ plugins: [greet([{ close: how }])] })
+    const client = await open(server)
+    expect(await client.end()).toBe(how)
+    expect(client.received).toEqual([])
+  })
+
+  test('leaves a client hanging that nobody answers, past the connect timeout', async () => {
+    const { server, clock } = await virtualServer({ plugins: [greet([{ close: 'stall' }])] })
+    const client = await open(server)
+    await clock.advance('5m')
+    expect(client.received).toEqual([])
+    expect(client.ended).toBeUndefined()
+  })
+})
