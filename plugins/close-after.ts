@@ -1,0 +1,136 @@
+import { type CloseHow, type Command, definePlugin, option, type Packet, type StepInput } from '../src/index.ts'
+
+const commands = [
+  'connect',
+  'connack',
+  'publish',
+  'puback',
+  'pubrec',
+  'pubrel',
+  'pubcomp',
+  'subscribe',
+  'suback',
+  'unsubscribe',
+  'unsuback',
+  'pingreq',
+  'pingresp',
+  'disconnect',
+  'auth',
+] as const satisfies readonly Command[]
+
+const fromClient: readonly Command[] = ['connect', 'subscribe', 'unsubscribe', 'pingreq']
+const fromServer: readonly Command[] = ['connack', 'suback', 'unsuback', 'pingresp']
+
+/** What was seen of one connection. */
+interface Course {
+  /** Packets from the client. */
+  received: number
+  /** Packets of the type that is waited for. */
+  wanted: number
+  bytes: number
+  /** The end has begun: nothing more is handled, or cut off. */
+  over: boolean
+  /** Nothing more is sent. */
+  mute: boolean
+}
+
+/**
+ * The server ends the connection: after so many packets, bytes or so much time, or at a packet; whichever comes first.
+ *
+ *     closeAfter({ packet: 'publish', nth: 2, when: 'instead' })     the second PUBLISH is taken, but not acknowledged
+ *     closeAfter({ packet: 'suback', when: 'after', how: 'rst' })    a reset right behind SUBACK
+ *     closeAfter({ bytes: 1500, direction: 'out' })                  in the middle of what is sent
+ *
+ * At a packet from the client, `before` does not handle it, `instead` handles it but does not answer, `after` lets the answer
+ * out first, however late it is. At a packet from the server, it is sent with `after` only.
+ */
+export const closeAfter = definePlugin({
+  meta: {
+    name: 'close-after',
+    api: 1,
+    summary: 'The connection is closed, reset or goes dead after some packets, bytes or time, or at a packet.',
+    spec: ['MQTT-4.4.0-1', 'MQTT-4.1.0-1', 'MQTT-3.1.2-23', 'MQTT-4.6.0-1'],
+    finds: 'clients that lose messages, send them twice, or wait for ever when the connection breaks at a bad moment',
+    seenIn: [
+      'https://github.com/hivemq/hivemq-mqtt-client/issues/408',
+      'https://github.com/mqttjs/MQTT.js/issues/360',
+      'https://github.com/mqttjs/MQTT.js/issues/1001',
+      'https://github.com/bertmelis/espMqttClient/issues/34',
+    ],
+  },
+  options: {
+    packet: option.optional(option.choice('closes at a packet of this type', commands, 'publish')),
+    nth: option.count('at which packet of that type, counted from 1 on each connection', 1, { min: 1 }),
+    packets: option.optional(option.count('closes at the packet from the client with this number; CONNECT is 1', 1, { min: 1 })),
+    when: option.choice('where at the packet: before it is handled, instead of its answer, or after its answer', ['before', 'instead', 'after'], 'after'),
+    bytes: option.optional(option.count('closes after exactly so many bytes, also in the middle of a packet', 1, { min: 1 })),
+    direction: option.optional(option.choice('whose packet or bytes: in is the client, out the server; in unless given or clear', ['in', 'out'], 'in')),
+    time: option.optional(option.duration('closes so long after the connection was accepted', '1s')),
+    how: option.choice('in order, with a reset, or not at all while nothing moves any more', ['fin', 'rst', 'stall'], 'fin'),
+    grace: option.duration('how long it waits at the end, while nothing that comes is handled any more; not for `time`', 0),
+  },
+  check({ packet, nth, packets, bytes, time, direction }) {
+    if (packet === undefined && packets === undefined && bytes === undefined && time === undefined)
+      return "give one of the options 'packet', 'packets', 'bytes' and 'time'"
+    if (packet === undefined && nth > 1) return "option 'nth' goes with 'packet'"
+    if (packet !== undefined && direction === 'out' && fromClient.includes(packet)) return `only a client sends ${packet}: take direction in`
+    if (packet !== undefined && direction === 'in' && fromServer.includes(packet)) return `only a server sends ${packet}: take direction out`
+    if (packet === undefined && bytes === undefined && direction !== undefined) return "option 'direction' goes with 'packet' and 'bytes'"
+    return undefined
+  },
+  setup({ hooks, on, play, name }, { packet, nth, packets, when, bytes, direction, time, how, grace }) {
+    const course = (): Course => ({ received: 0, wanted: 0, bytes: 0, over: false, mute: false })
+    const end = endOf(how, grace)
+    const sent = packet !== undefined && (direction === 'out' || fromServer.includes(packet))
+    const received = packet !== undefined && !sent
+
+    const isDue = (state: Course, { cmd }: Packet) => {
+      state.received++
+      if (received && cmd === packet) state.wanted++
+      return state.received === packets || (received && cmd === packet && state.wanted === nth)
+    }
+
+    if (received || packets !== undefined) {
+      // In front of the other plugins: whatever they answer, this is the end.
+      hooks.packetIn.tap({ name, stage: -1 }, (incoming, connection) => {
+        const state = connection.state(course)
+        if (state.over) return []
+        if (!isDue(state, incoming)) return undefined
+        state.over = true
+        state.mute = when === 'instead'
+        return when === 'before' ? end : [{ pass: true }, ...end]
+      })
+      if (when === 'instead') hooks.send.tap(name, (_steps, _cause, connection) => (connection.state(course).mute ? [] : undefined))
+    }
+
+    if (sent) on(hooks.send, { cmd: packet, nth }, (steps) => (when === 'after' ? [...steps, ...end] : end))
+
+    if (bytes !== undefined)
+      hooks.wire.tap(name, (steps, way, connection) => {
+        if (way !== (direction ?? 'in')) return undefined
+        const state = connection.state(course)
+        const cut: StepInput[] = []
+        for (const step of steps) {
+          if (state.bytes >= bytes) return cut
+          if (!('raw' in step)) {
+            cut.push(step)
+            continue
+          }
+          const part = step.raw.subarray(0, bytes - state.bytes)
+          state.bytes += part.length
+          cut.push(part.length === step.raw.length ? step : { raw: part })
+          if (state.bytes >= bytes) cut.push(...end)
+        }
+        return state.bytes < bytes ? undefined : cut
+      })
+
+    if (time !== undefined)
+      hooks.connection.tap(name, (connection) => {
+        play(connection, [{ wait: time }, { close: how }])
+      })
+  },
+})
+
+function endOf(how: CloseHow, grace: number): readonly StepInput[] {
+  return grace > 0 ? [{ wait: grace }, { close: how }] : [{ close: how }]
+}
