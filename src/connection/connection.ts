@@ -279,6 +279,7 @@ export class Connection {
   /** The transport is gone. */
   #transportClosed(reset: boolean): void {
     this.#lingerTimer?.cancel()
+    this.outbox.cancel()
     this.run.transportClosed(this)
     this.#finish({
       by: 'client',
@@ -438,6 +439,8 @@ export class Connection {
 
   /** Nothing is read or written any more, and no FIN is sent: a dead link. The client's bytes stay in its own system. */
   stall(): void {
+    // What was said before has left.
+    this.outbox.flush()
     this.outbox.stall()
     this.#keepAlive.stop()
     this.updateReading()
