@@ -86,10 +86,9 @@ export class PlanLane {
     } catch (error) {
       const author = authorOf(this.#plan)
       if (this.#failed === undefined && author === undefined) throw error
-      const failed = this.#failed
+      this.#failed?.(error)
       this.cancel()
-      if (failed !== undefined) failed(error)
-      else if (author !== undefined) this.#connection.run.planFailed(author, error, this.#connection)
+      if (this.#failed === undefined && author !== undefined) this.#connection.run.planFailed(author, error, this.#connection)
       return undefined
     }
   }

@@ -48,12 +48,48 @@ export class Expecter {
   async expect<C extends Command>(cmd: C, pattern: object = {}, options: ExpectOptions = {}): Promise<{ packet: PacketOf<C>; record: PacketRecord }> {
     const direction = options.dir ?? 'in'
     const { journal } = this.#run
-    const pick = (record: JournalRecord) => this.#pick(record, cmd, pattern, direction)
-    const found = await waitFor(journal, this.#cursors[direction], pick, options, (why) =>
-      this.#explain(why, `expected ${describePattern(cmd, pattern)}`, cmd, pattern, direction),
-    )
-    this.#cursors[direction] = found.record.serial + 1
-    return found
+    const explain = (why: string) => this.#explain(why, `expected ${describePattern(cmd, pattern)}`, cmd, pattern, direction)
+    const pick = (record: JournalRecord) => {
+      this.#checkOpen(record, explain)
+      const found = record.serial < this.#cursors[direction] ? undefined : this.#pick(record, cmd, pattern, direction)
+      // Taken at once, so that of several expectations that wait at the same time each gets a packet of its own.
+      if (found !== undefined) this.#cursors[direction] = record.serial + 1
+      return found
+    }
+    return waitFor(journal, this.#cursors[direction], pick, options, explain)
+  }
+
+  /** Several packets, in whatever order they come. */
+  async expectAnyOrder(wanted: readonly (readonly [cmd: Command, pattern?: object])[], options: ExpectOptions = {}): Promise<Packet[]> {
+    const direction = options.dir ?? 'in'
+    const came: PacketRecord[] = []
+    const missing = () => {
+      const chosen = assign(wanted, came)
+      return wanted.flatMap((one, index) => (chosen[index] === undefined ? [one] : []))
+    }
+    const explain = (why: string) => {
+      const left = missing()
+      const all = left.map(([cmd, pattern = {}]) => describePattern(cmd, pattern)).join(' and ')
+      return this.#explain(why, `expected, in any order, ${all}`, left[0]?.[0] ?? 'publish', left[0]?.[1] ?? {}, direction)
+    }
+    const pick = (record: JournalRecord): (PacketRecord | undefined)[] | undefined => {
+      this.#checkOpen(record, explain)
+      if (record.type !== 'packet' || record.direction !== direction || record.serial < this.#cursors[direction]) return undefined
+      if (this.#number !== undefined && record.connection !== this.#number) return undefined
+      came.push(record)
+      const chosen = assign(wanted, came)
+      return chosen.includes(undefined) ? undefined : chosen
+    }
+    if (wanted.length === 0) return []
+    const chosen = await waitFor(this.#run.journal, this.#cursors[direction], pick, options, explain)
+    this.#cursors[direction] = Math.max(...chosen.map((record) => record?.serial ?? 0)) + 1
+    return chosen.flatMap((record) => record?.packet ?? [])
+  }
+
+  /** Nothing more comes on a connection that has ended: whoever waits hears so at once. */
+  #checkOpen(record: JournalRecord, explain: (why: string) => string): void {
+    if (record.type === 'close' && this.#number !== undefined && record.connection === this.#number)
+      throw new MqttestError('MQTTEST_EXPECT', explain(`the connection was closed by the ${record.by} (${record.how})`))
   }
 
   async expectNone<C extends Command>(cmd: C, pattern: object = {}, options: ExpectOptions & { for?: Duration } = {}): Promise<void> {
@@ -87,7 +123,7 @@ export class Expecter {
     unexpected()
   }
 
-  /** Fails where packets that came are not followed by a sign that the connection ended so. */
+  /** What fits, in a record of the right connection and direction. */
   #pick<C extends Command>(record: JournalRecord, cmd: C, pattern: object, direction: Direction): { packet: PacketOf<C>; record: PacketRecord } | undefined {
     if (record.type !== 'packet' || record.direction !== direction || record.cmd !== cmd) return undefined
     if (this.#number !== undefined && record.connection !== this.#number) return undefined
@@ -119,6 +155,26 @@ export class Expecter {
   }
 }
 
+/** Gives each pattern a packet of its own, as many as possible; undefined for those that get none. */
+function assign(wanted: readonly (readonly [cmd: Command, pattern?: object])[], came: readonly PacketRecord[]): (PacketRecord | undefined)[] {
+  const owners = new Map<PacketRecord, number>()
+  // A pattern may take another one's packet where that one finds another packet instead.
+  const find = (index: number, tried: Set<PacketRecord>): boolean => {
+    const [cmd, pattern = {}] = wanted[index] ?? []
+    for (const record of came) {
+      if (tried.has(record) || record.cmd !== cmd || record.packet === undefined || differences(pattern, record.packet).length > 0) continue
+      tried.add(record)
+      const owner = owners.get(record)
+      if (owner !== undefined && !find(owner, tried)) continue
+      owners.set(record, index)
+      return true
+    }
+    return false
+  }
+  for (const index of wanted.keys()) find(index, new Set())
+  return wanted.map((_, index) => [...owners].find(([, owner]) => owner === index)?.[0])
+}
+
 function isOf<C extends Command>(packet: Packet, cmd: C): packet is PacketOf<C> {
   return packet.cmd === cmd
 }
@@ -141,39 +197,21 @@ export class Script {
     return this.#expecter.expectNone(cmd, pattern, options)
   }
 
-  async expectAnyOrder(wanted: readonly (readonly [cmd: Command, pattern?: object])[], options: ExpectOptions = {}): Promise<Packet[]> {
-    const taken = new Set<number>()
-    const { journal } = this.#connection.run
-    const direction = options.dir ?? 'in'
-    const from = this.#connection.number
-    const found: Packet[] = []
-    for (const [cmd, pattern = {}] of wanted) {
-      const pick = (record: JournalRecord) =>
-        record.type === 'packet' &&
-        record.connection === from &&
-        record.direction === direction &&
-        record.cmd === cmd &&
-        !taken.has(record.serial) &&
-        record.packet !== undefined &&
-        differences(pattern, record.packet).length === 0
-          ? record
-          : undefined
-      const record = await waitFor(journal, 0, pick, options, (why) => `expected ${describePattern(cmd, pattern)} in any order on connection ${from}: ${why}.`)
-      taken.add(record.serial)
-      if (record.packet !== undefined) found.push(record.packet)
-    }
-    return found
+  expectAnyOrder(wanted: readonly (readonly [cmd: Command, pattern?: object])[], options?: ExpectOptions): Promise<Packet[]> {
+    return this.#expecter.expectAnyOrder(wanted, options)
   }
 
   async expectClose(wanted: CloseExpectation = {}, options: ExpectOptions = {}): Promise<DisconnectInfo> {
     const { number, run } = this.#connection
-    const record = await waitFor(
-      run.journal,
-      0,
-      (entry) => (entry.type === 'close' && entry.connection === number ? entry : undefined),
-      options,
-      (why) => `expected connection ${number} to close${wanted.by === undefined ? '' : ` by the ${wanted.by}`}: ${why}.\n${this.#timeline()}`,
-    )
+    const record =
+      this.#connection.ended ??
+      (await waitFor(
+        run.journal,
+        run.journal.next,
+        (entry) => (entry.type === 'close' && entry.connection === number ? entry : undefined),
+        options,
+        (why) => `expected connection ${number} to close${wanted.by === undefined ? '' : ` by the ${wanted.by}`}: ${why}.\n${this.#timeline()}`,
+      ))
     for (const [key, value] of Object.entries(wanted))
       if (value !== undefined && Reflect.get(record, key) !== value)
         throw new MqttestError(

@@ -171,6 +171,8 @@ class LazyPacketRecord implements PacketRecord {
 export class Journal {
   /** Records that were let go because the journal was full. */
   dropped = 0
+  /** Whether the run is over. */
+  over = false
   /** Called for each record before it is kept; set by the server while somebody taps `record`. */
   observe: ((record: JournalRecord) => void) | undefined
   readonly #clock: Clock
@@ -229,6 +231,7 @@ export class Journal {
 
   /** The run is over. */
   end(): void {
+    this.over = true
     for (const ender of [...this.#enders]) ender()
     this.#enders.clear()
   }

@@ -29,6 +29,8 @@ export function waitFor<T>(
     const found = pick(record)
     if (found !== undefined) return Promise.resolve(found)
   }
+  if (journal.over) return Promise.reject(new MqttestError('MQTTEST_STOPPED', explain('the server has stopped')))
+  if (options.signal?.aborted) return Promise.reject(options.signal.reason)
   const withinMs = options.within === undefined ? defaultWithinMs : parseDuration(options.within, 'within')
   return new Promise((resolve, reject) => {
     const release = () => {
@@ -56,7 +58,6 @@ export function waitFor<T>(
     })
     const stopEnd = journal.onEnd(() => fail(new MqttestError('MQTTEST_STOPPED', explain('the server stopped'))))
     const timer = deadline(withinMs, () => fail(new MqttestError('MQTTEST_EXPECT', explain(`nothing fitting came within ${withinMs} ms`))))
-    if (options.signal?.aborted) aborted()
-    else options.signal?.addEventListener('abort', aborted)
+    options.signal?.addEventListener('abort', aborted)
   })
 }
