@@ -7,9 +7,9 @@ let [passed, failed, skipped] = [0, 0, 0]
 for (const name of readdirSync(folder)) {
   const report = JSON.parse(readFileSync(join(folder, name), 'utf8'))
   passed += report.numPassedTests
-  // A file that could not be loaded has no tests that could fail.
-  const unloaded = report.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0)
-  failed += report.numFailedTests + unloaded.length
+  // A file that could not be loaded, or not be set up, has no test that failed.
+  const stuck = report.testResults.filter((file) => file.status === 'failed' && !file.assertionResults.some((result) => result.status === 'failed'))
+  failed += report.numFailedTests + stuck.length
   skipped += report.numPendingTests
   for (const file of report.testResults)
     for (const result of file.assertionResults)
