@@ -8,7 +8,7 @@ import { handleAcknowledgement } from './acknowledge.ts'
 import { handleAuth } from './auth.ts'
 import { handleConnect } from './connect.ts'
 import { handleDisconnect } from './disconnect.ts'
-import type { Delivery, Message, MessageReason } from './message.ts'
+import type { Delivery, EncodedForms, Message, MessageReason } from './message.ts'
 import { handlePing } from './ping.ts'
 import { handlePublish } from './publish.ts'
 import { Retained } from './retained.ts'
@@ -87,8 +87,14 @@ export class Broker {
   }
 
   /** Takes a message from a connection, or from the server itself: keeps it if it is retained, and routes it. */
-  publish(publication: Publication, from: Connection | undefined, reason: MessageReason = 'live', clientId: string | undefined = from?.clientId): number {
-    const message = this.#message(publication, from, reason, clientId)
+  publish(
+    publication: Publication,
+    from: Connection | undefined,
+    reason: MessageReason = 'live',
+    clientId: string | undefined = from?.clientId,
+    encoded: EncodedForms = {},
+  ): number {
+    const message = this.#message(publication, from, reason, clientId, encoded)
     if (message.retain) this.retained.store(message)
     return this.router.route(message)
   }
@@ -112,7 +118,13 @@ export class Broker {
     this.retained.clear()
   }
 
-  #message(publication: Publication | PublishPacket, from: Connection | undefined, reason: MessageReason, clientId: string | undefined): Message {
+  #message(
+    publication: Publication | PublishPacket,
+    from: Connection | undefined,
+    reason: MessageReason,
+    clientId: string | undefined,
+    encoded: EncodedForms,
+  ): Message {
     const { topic, payload, qos, retain, properties } = publication
     const takenAtMs = this.run.clock.now()
     const seconds = properties?.messageExpiryInterval
@@ -127,7 +139,7 @@ export class Broker {
       clientId,
       takenAtMs,
       expiresAtMs: seconds === undefined ? undefined : takenAtMs + seconds * 1000,
-      encoded: {},
+      encoded,
     }
   }
 

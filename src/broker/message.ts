@@ -1,6 +1,6 @@
 /** A message on its way through the broker, and its delivery to one session. */
 import type { Connection } from '../connection/connection.ts'
-import type { Properties, ProtocolVersion, QoS } from '../wire/packet.ts'
+import type { Properties, ProtocolVersion, PublishPacket, QoS } from '../wire/packet.ts'
 import type { Session } from './session.ts'
 
 /** Why a message is on its way. */
@@ -46,6 +46,20 @@ export interface Delivery {
   readonly dup?: boolean
   /** The identifiers of the subscriptions that matched (MQTT 5) [MQTT-3.3.4-3]. */
   readonly subscriptionIdentifiers: readonly number[]
+}
+
+/**
+ * The forms of a message whose own bytes can be sent on as they came: QoS 0, not retained, without properties, under a
+ * header in its shortest form.
+ */
+export function formsAsReceived(packet: PublishPacket, raw: Buffer, version: ProtocolVersion): EncodedForms {
+  const { length } = raw
+  const header = length <= 2 + 127 ? 2 : length <= 3 + 16_383 ? 3 : length <= 4 + 2_097_151 ? 4 : 5
+  const isShortest = (raw[header - 1] ?? 128) < 128 && (header === 2 || (raw[header - 2] ?? 0) > 127)
+  if (raw[0] !== 0x30 || packet.properties !== undefined || !isShortest) return {}
+  const qos0: (Buffer | undefined)[] = []
+  qos0[encodedIndex(version, false)] = raw
+  return { qos0 }
 }
 
 /** Which of the encoded forms a delivery at QoS 0 uses. */

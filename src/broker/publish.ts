@@ -1,10 +1,11 @@
 /** PUBLISH from a client, at each QoS (section 3.3). */
 import { andThen, type Soon, soon } from '../call-hook.ts'
 import type { Connection } from '../connection/connection.ts'
-import type { AcknowledgementPacket, PublishPacket } from '../wire/packet.ts'
+import { type AcknowledgementPacket, type PublishPacket, packetTypes } from '../wire/packet.ts'
 import { decodeUtf8 } from '../wire/strings.ts'
 import { allowed, authorize, type Decision } from './authorize.ts'
 import type { Broker } from './broker.ts'
+import { formsAsReceived } from './message.ts'
 
 /** Handles a PUBLISH: checks, authorization, routing, acknowledgement. */
 export function handlePublish(broker: Broker, packet: PublishPacket, connection: Connection, raw: Buffer): Soon<void> {
@@ -29,7 +30,7 @@ export function handlePublish(broker: Broker, packet: PublishPacket, connection:
       return undefined
     }
   }
-  if (!broker.run.hooks.authorize.isUsed()) return commit(broker, packet, connection, allowed)
+  if (!broker.run.hooks.authorize.isUsed()) return commit(broker, packet, connection, allowed, isUntouched(broker) ? raw : undefined)
   return andThen(
     soon<Decision>((then) => authorize(broker.run.hooks, { kind: 'publish', packet, topic: packet.topic }, connection, allowed, then)),
     (decision) => {
@@ -70,7 +71,12 @@ function resolveAlias(broker: Broker, packet: PublishPacket, connection: Connect
 
 const makeAliases = () => new Map<number, string>()
 
-function commit(broker: Broker, packet: PublishPacket, connection: Connection, decision: Decision): void {
+/** Whether no plugin had, or will have, the message in hand: then it goes on as it came. */
+function isUntouched({ run }: Broker): boolean {
+  return !run.hookSet.wantsPacketIn(packetTypes.publish) && !run.hooks.route.isUsed()
+}
+
+function commit(broker: Broker, packet: PublishPacket, connection: Connection, decision: Decision, raw?: Buffer): void {
   const { session } = connection
   if (session === undefined) return
   const { reasonCode, action = 'answer' } = decision
@@ -87,7 +93,8 @@ function commit(broker: Broker, packet: PublishPacket, connection: Connection, d
       connection.violate('payload-format-mismatch', { packet, reasonCode: 0x99 })
       return
     }
-    subscribers = broker.publish(packet, connection)
+    const encoded = raw !== undefined && packet.qos === 0 ? formsAsReceived(packet, raw, connection.version) : undefined
+    subscribers = broker.publish(packet, connection, 'live', connection.clientId, encoded)
   }
   if (action === 'drop' || packet.qos === 0) return
   answer(connection, packet, refused ? (action === 'accept' ? 0 : reasonCode) : subscribers === 0 && action === 'answer' ? 0x10 : 0, decision)

@@ -5,6 +5,9 @@ import { WireLane } from './wire-lane.ts'
 /** Unsent bytes at which reading pauses: a client that does not read its answers gets no more of them. */
 const highWater = 1024 * 1024
 
+/** Average size of pieces, in bytes, from which naming each of them to the system is cheaper than joining them. */
+const worthNoCopy = 4096
+
 /** The way out of one connection. */
 export class Outbox {
   readonly #connection: Connection
@@ -45,12 +48,19 @@ export class Outbox {
 
   /** Writes what is in line, in one write. */
   flush(): void {
-    const { length } = this.#line
-    if (length === 0 || this.#stalled) return
-    const bytes = length === 1 ? (this.#line[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#line, this.#bytes)
+    if (this.#line.length === 0 || this.#stalled) return
+    const pieces = withNeighboursJoined(this.#line)
+    const total = this.#bytes
     this.#line = []
     this.#bytes = 0
-    if (this.#lane !== undefined || this.#connection.run.hooks.wire.isUsed()) {
+    const isTapped = this.#lane !== undefined || this.#connection.run.hooks.wire.isUsed()
+    if (!isTapped && pieces.length > 1 && total / pieces.length > worthNoCopy && this.#connection.transport.writeAll !== undefined) {
+      this.#connection.transport.writeAll(pieces)
+      this.#watch()
+      return
+    }
+    const bytes = pieces.length === 1 ? (pieces[0] ?? Buffer.alloc(0)) : Buffer.concat(pieces, total)
+    if (isTapped) {
       this.#lane ??= new WireLane(this.#connection, 'out', (chunk) => this.#write(chunk))
       this.#lane.push(bytes)
     } else this.#write(bytes)
@@ -99,9 +109,33 @@ export class Outbox {
       return
     }
     transport.write(bytes)
-    if (!this.#congested && transport.buffered > highWater) {
-      this.#congested = true
-      this.#connection.updateReading()
-    }
+    this.#watch()
   }
+
+  /** Reading pauses while the client does not take what is written. */
+  #watch(): void {
+    if (this.#congested || this.#connection.transport.buffered <= highWater) return
+    this.#congested = true
+    this.#connection.updateReading()
+  }
+}
+
+/** Pieces that lie side by side in memory become one, without a copy. Packets made in one tick mostly do: see wire/encode.ts. */
+function withNeighboursJoined(pieces: readonly Buffer[]): readonly Buffer[] {
+  if (pieces.length === 1) return pieces
+  const runs: Buffer[] = []
+  let memory: ArrayBufferLike | undefined
+  let start = 0
+  let end = 0
+  for (const piece of pieces) {
+    if (piece.buffer !== memory || piece.byteOffset !== end) {
+      if (memory !== undefined) runs.push(Buffer.from(memory, start, end - start))
+      memory = piece.buffer
+      start = piece.byteOffset
+      end = start
+    }
+    end += piece.length
+  }
+  if (memory !== undefined) runs.push(Buffer.from(memory, start, end - start))
+  return runs
 }

@@ -36,6 +36,12 @@ export class SocketTransport implements Transport {
     if (!this.#socket.destroyed && this.#socket.writable) this.#socket.write(bytes)
   }
 
+  writeAll(pieces: readonly Buffer[]): void {
+    this.#socket.cork()
+    for (const piece of pieces) this.write(piece)
+    this.#socket.uncork()
+  }
+
   end(): void {
     if (!this.#socket.destroyed) this.#socket.end()
   }

@@ -27,6 +27,8 @@ export interface Transport {
   /** Names who is told. Called once, before anything else. */
   listen(listener: TransportListener): void
   write(bytes: Buffer): void
+  /** The same for several, as one write, where the carrier can do that without joining them. */
+  writeAll?(pieces: readonly Buffer[]): void
   /** Sends what was written, then FIN; still reads. */
   end(): void
   /** Ends at once with a reset (RST), where the carrier has one. */

@@ -23,6 +23,35 @@ import { type PropertyRow, propertyRows } from './properties.ts'
 // The default builds 65,536 buffers at the first packet, and truncates frames for numbers out of range.
 mqttPacket.writeToStream.cacheNumbers = false
 
+/**
+ * Memory for packets, cut from large pieces, one packet behind the other: what one tick sends on a connection mostly lies
+ * side by side, and is written without being copied once more. A piece lives as long as a record of a packet in it.
+ */
+class Memory {
+  readonly #pieceSize: number
+  #piece = Buffer.alloc(0)
+  #used = 0
+
+  constructor(pieceSize: number) {
+    this.#pieceSize = pieceSize
+  }
+
+  take(length: number): Buffer {
+    if (length > this.#pieceSize / 2) return Buffer.allocUnsafeSlow(length)
+    if (this.#used + length > this.#piece.length) {
+      this.#piece = Buffer.allocUnsafeSlow(this.#pieceSize)
+      this.#used = 0
+    }
+    const start = this.#used
+    this.#used += length
+    return this.#piece.subarray(start, this.#used)
+  }
+}
+
+// Apart, because they go to different connections: a message to its subscriber, its acknowledgement to the publisher.
+const messageMemory = new Memory(128 * 1024)
+const acknowledgementMemory = new Memory(16 * 1024)
+
 const pingresp = Buffer.from([0xd0, 0x00])
 const pingreq = Buffer.from([0xc0, 0x00])
 const noProperties = Buffer.from([0])
@@ -89,7 +118,7 @@ export function encodePublish(packet: PublishPacket, version: ProtocolVersion, p
   const idLength = qos > 0 ? 2 : 0
   const properties = version === 5 ? (propertyBytes ?? noProperties) : undefined
   const remaining = 2 + topicLength + idLength + (properties?.length ?? 0) + payload.length
-  const bytes = Buffer.allocUnsafe(1 + varintLength(remaining) + remaining)
+  const bytes = messageMemory.take(1 + varintLength(remaining) + remaining)
   bytes[0] = 0x30 | (packet.dup ? 8 : 0) | ((qos & 3) << 1) | (packet.retain ? 1 : 0)
   let at = writeVarint(bytes, remaining, 1)
   bytes[at++] = topicLength >> 8
@@ -116,8 +145,15 @@ function encodeAcknowledgement(packet: AcknowledgementPacket, version: ProtocolV
   if (!(id >= 0 && id <= 65_535)) throw new MqttestError('MQTTEST_ENCODE', `a packet id is 0 to 65535, got ${id}`)
   const first = (packetTypes[packet.cmd] << 4) | (packet.cmd === 'pubrel' ? 2 : 0)
   const reasonCode = packet.reasonCode ?? 0
-  if (version !== 5) return Buffer.from([first, 2, id >> 8, id & 255])
-  if (isEmpty(packet.properties)) return reasonCode === 0 ? Buffer.from([first, 2, id >> 8, id & 255]) : Buffer.from([first, 3, id >> 8, id & 255, reasonCode])
+  if (version !== 5 || (reasonCode === 0 && isEmpty(packet.properties))) {
+    const bytes = acknowledgementMemory.take(4)
+    bytes[0] = first
+    bytes[1] = 2
+    bytes[2] = id >> 8
+    bytes[3] = id & 255
+    return bytes
+  }
+  if (isEmpty(packet.properties)) return Buffer.from([first, 3, id >> 8, id & 255, reasonCode])
   const properties = encodeProperties(packet.properties)
   const remaining = 3 + properties.length
   const head = Buffer.allocUnsafe(1 + varintLength(remaining) + 3)

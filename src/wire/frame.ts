@@ -22,9 +22,12 @@ export interface Frame {
 /** Largest packet that the protocol can express, in bytes, fixed header included. */
 export const largestPacket = 268_435_455 + 5
 
+/** Nothing is held; never written to, since every packet that begins brings a list of its own. */
+const none: Buffer[] = []
+
 /** Cuts one direction of one connection into packets. Holds only what it was given: a large length reserves nothing. */
 export class FrameReader {
-  #parts: Buffer[] = []
+  #parts: Buffer[] = none
   #held = 0
   /** Length of the packet that has begun, 0 while its header is incomplete. */
   #wanted = 0
@@ -51,17 +54,35 @@ export class FrameReader {
    */
   push(chunk: Buffer, sink: (frame: Frame) => boolean): Malformed | undefined {
     if (this.#broken) return undefined
-    let bytes = chunk
-    if (this.#held > 0) {
+    if (this.#held === 0) return this.#cut(chunk, sink)
+    if (this.#wanted === 0) return this.#cut(this.#joined(chunk), sink)
+    const missing = this.#wanted - this.#held
+    if (chunk.length < missing) {
       this.#parts.push(chunk)
       this.#held += chunk.length
-      // A header in pieces is rare and short; a body in pieces is joined once, when it is complete.
-      if (this.#wanted > 0 && this.#held < this.#wanted) return undefined
-      bytes = Buffer.concat(this.#parts, this.#held)
-      this.#parts = []
-      this.#held = 0
-      this.#wanted = 0
+      return undefined
     }
+    // The packet that has begun is joined alone; what follows it stays where it is, uncopied.
+    if (chunk.length === missing) return this.#cut(this.#joined(chunk), sink)
+    let goesOn = true
+    const problem = this.#cut(this.#joined(chunk.subarray(0, missing)), (frame) => {
+      goesOn = sink(frame)
+      return goesOn
+    })
+    return goesOn && problem === undefined ? this.#cut(chunk.subarray(missing), sink) : problem
+  }
+
+  /** What is held and what follows it, in one piece; nothing is held any more. */
+  #joined(next: Buffer): Buffer {
+    this.#parts.push(next)
+    const bytes = Buffer.concat(this.#parts, this.#held + next.length)
+    this.#parts = none
+    this.#held = 0
+    this.#wanted = 0
+    return bytes
+  }
+
+  #cut(bytes: Buffer, sink: (frame: Frame) => boolean): Malformed | undefined {
     let start = 0
     const end = bytes.length
     while (start < end) {
@@ -109,7 +130,7 @@ export class FrameReader {
   /** Drops what it holds and takes no more. */
   close(): void {
     this.#broken = true
-    this.#parts = []
+    this.#parts = none
     this.#held = 0
   }
 

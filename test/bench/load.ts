@@ -33,7 +33,16 @@ interface Client {
 /** Opens a connection; resolves at CONNACK. */
 function open(port: number, clientId: string): Promise<Client> {
   return new Promise((resolve, reject) => {
-    const socket = createConnection({ host, port, noDelay: true })
+    // One buffer for all that is read: nothing of it is kept, and there is no garbage.
+    const onread = {
+      buffer: Buffer.allocUnsafeSlow(64 * 1024),
+      callback(length: number, buffer: Uint8Array) {
+        parse(Buffer.from(buffer.buffer, buffer.byteOffset, length))
+        client.onChunk()
+        return true
+      },
+    }
+    const socket = createConnection({ host, port, noDelay: true, onread })
     const client: Client = {
       socket,
       onPacket: (type) => {
@@ -42,10 +51,6 @@ function open(port: number, clientId: string): Promise<Client> {
       onChunk: () => undefined,
     }
     const parse = follow((type, id) => client.onPacket(type, id))
-    socket.on('data', (chunk) => {
-      parse(chunk)
-      client.onChunk()
-    })
     socket.on('error', reject)
     socket.on('close', () => reject(new Error('the server closed the connection')))
     socket.write(connect(clientId))

@@ -41,26 +41,29 @@ export const disconnect = Buffer.from([0xe0, 0])
 /** Told of each packet: its type, its packet id where it has one, else 0. */
 export type Sink = (type: number, id: number) => void
 
-/** A parser for one connection. Keeps the bytes of a packet that is not complete; looks at nothing but type and id. */
+/**
+ * A parser for one connection. Looks at nothing but type and id: the rest of a large packet is counted and let go, so
+ * that only a packet whose first bytes are cut is ever joined.
+ */
 export function follow(sink: Sink): (chunk: Buffer) => void {
   let held: Buffer | undefined
-  let wanted = 0
-  let parts: Buffer[] = []
-  let heldBytes = 0
+  let missing = 0
+  let [type, id] = [0, 0]
   return (chunk) => {
     let bytes = chunk
-    if (heldBytes > 0) {
-      parts.push(chunk)
-      heldBytes += chunk.length
-      // Large packets come in many pieces: they are joined once.
-      if (heldBytes < wanted) return
-      held = Buffer.concat(parts, heldBytes)
-      bytes = held
-      parts = []
-      heldBytes = 0
-      wanted = 0
-    }
     let at = 0
+    if (missing > 0) {
+      if (chunk.length < missing) {
+        missing -= chunk.length
+        return
+      }
+      at = missing
+      missing = 0
+      sink(type, id)
+    } else if (held !== undefined) {
+      bytes = Buffer.concat([held, chunk])
+      held = undefined
+    }
     const end = bytes.length
     while (at < end) {
       let length = 0
@@ -72,24 +75,22 @@ export function follow(sink: Sink): (chunk: Buffer) => void {
         length |= (byte & 127) << shift
         shift += 7
       }
-      const next = body + length
-      if (byte > 127 || next > end) {
-        wanted = byte > 127 ? 0 : next - at
-        parts = [bytes.subarray(at)]
-        heldBytes = end - at
+      const first = bytes[at] ?? 0
+      type = first >> 4
+      const hasId = type !== types.publish ? length >= 2 : (first & 6) !== 0
+      const idAt = type !== types.publish ? body : body + 2 + (((bytes[body] ?? 0) << 8) | (bytes[body + 1] ?? 0))
+      if (byte > 127 || (hasId && (body + 2 > end || idAt + 2 > end))) {
+        // A copy: the buffer that was read into is used again.
+        held = Buffer.from(bytes.subarray(at))
         return
       }
-      const first = bytes[at] ?? 0
-      const type = first >> 4
-      let id = 0
-      if (type === types.publish) {
-        if ((first & 6) !== 0) {
-          const where = body + 2 + (((bytes[body] ?? 0) << 8) | (bytes[body + 1] ?? 0))
-          id = ((bytes[where] ?? 0) << 8) | (bytes[where + 1] ?? 0)
-        }
-      } else if (length >= 2) id = ((bytes[body] ?? 0) << 8) | (bytes[body + 1] ?? 0)
+      id = hasId ? ((bytes[idAt] ?? 0) << 8) | (bytes[idAt + 1] ?? 0) : 0
+      at = body + length
+      if (at > end) {
+        missing = at - end
+        return
+      }
       sink(type, id)
-      at = next
     }
   }
 }
