@@ -48,6 +48,14 @@ export class MqttestError extends Error {
   }
 }
 
+/**
+ * Whether an error is an MqttestError, also one of another copy of mqttest: a config in TypeScript, and each package of
+ * plugins, may bring a copy of its own.
+ */
+export function isMqttestError(error: unknown): error is MqttestError {
+  return error instanceof Error && error.name === 'MqttestError' && 'code' in error && typeof error.code === 'string' && Object.hasOwn(errorCodes, error.code)
+}
+
 /** A plugin's failure: a tap threw, or returned what its hook does not take. Makes `server.stop()` reject. */
 export class PluginError extends Error {
   override readonly name = 'PluginError'

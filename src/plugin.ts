@@ -9,7 +9,7 @@ import type { Filter } from './filter.ts'
 import type { Level } from './lint/rules.ts'
 import { type Option, type OptionInput, type OptionOutput, type OptionTable, option, readOptions } from './option.ts'
 import type { Random } from './random.ts'
-import { looksLikeScope, type Scope } from './scope.ts'
+import { looksLikeScope, type Scope, scopeKeys } from './scope.ts'
 import type { Server } from './server.ts'
 import type { StepInput } from './steps.ts'
 import type { PluginHooks } from './tap-guard.ts'
@@ -278,11 +278,10 @@ export function flattenPlugins(entries: unknown, lookup: PluginLookup, where = '
 
 function asScope(value: unknown, where: string): Scope {
   if (looksLikeScope(value)) return value
-  const key = isRecord(value) ? (Object.keys(value).find((name) => !looksLikeScope({ [name]: 1 })) ?? '') : ''
-  throw new MqttestError(
-    'MQTTEST_OPTION',
-    `${where}: expected a scope, got ${JSON.stringify(value)}.${nameHint(key, ['connection', 'every', 'from', 'clientId', 'username', 'address', 'protocolVersion', 'when', 'times'])}`,
-  )
+  const key = isRecord(value) ? Object.keys(value).find((name) => !scopeKeys.some((known) => known === name)) : undefined
+  const problem =
+    key === undefined ? `expected a scope, got ${JSON.stringify(value) ?? String(value)}` : `unknown scope key '${key}'.${nameHint(key, scopeKeys)}`
+  throw new MqttestError('MQTTEST_OPTION', `${where}: ${problem}`)
 }
 
 /** The lookup of a server without a config: every name is an error that says what to do. */

@@ -1,5 +1,5 @@
 /** Errors in words, and the exit codes that they lead to. */
-import { MqttestError, PluginError } from '../errors.ts'
+import { isMqttestError, PluginError } from '../errors.ts'
 
 /** What the command ends with. A command that `exec` ran has its own. */
 export const exitCodes = {
@@ -18,7 +18,7 @@ export const exitCodes = {
 
 /** Says on stderr what went wrong; returns the exit code. */
 export function explain(error: unknown, verbose: boolean): number {
-  if (error instanceof MqttestError) {
+  if (isMqttestError(error)) {
     process.stderr.write(`mqttest: ${error.message}\n`)
     if (verbose) process.stderr.write(`${error.stack}\n${error.cause instanceof Error ? `Caused by: ${error.cause.stack}\n` : ''}`)
     return error.code === 'MQTTEST_FAILED' ? exitCodes.failed : exitCodes.mistake

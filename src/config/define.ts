@@ -1,6 +1,6 @@
 /** What may stand in a config file, and `defineConfig`, which gives an editor its types. */
 import type * as builtIns from '../../plugins/index.ts'
-import type { PluginEntry, PluginFactory } from '../plugin.ts'
+import type { AnyFactory, Plugin, PluginFactory } from '../plugin.ts'
 import type { Scope } from '../scope.ts'
 import type { StartOptions } from '../start.ts'
 
@@ -11,8 +11,7 @@ import type { StartOptions } from '../start.ts'
  *       interface PluginRegistry { 'flaky-gateway': { rate?: number } }
  *     }
  */
-// biome-ignore lint/suspicious/noEmptyInterface: it is there to be added to
-export interface PluginRegistry {}
+export interface PluginRegistry extends Record<never, never> {}
 
 type BuiltIns = typeof builtIns
 
@@ -38,9 +37,16 @@ type NamedEntry =
   | readonly [plugin: OtherName, options: object | undefined, scope?: Scope]
 
 /** What may stand in the list of plugins of a config: plugins, packs, names with their options, and empty places. */
-export type ConfigEntry = NamedEntry | Exclude<PluginEntry, string | readonly unknown[]> | readonly [plugin: PluginValue, scope: Scope] | ConfigList
-
-type PluginValue = Exclude<PluginEntry, string | readonly unknown[] | false | null | undefined>
+export type ConfigEntry =
+  | NamedEntry
+  | Plugin
+  | AnyFactory
+  | readonly [plugin: Plugin | AnyFactory, scope: Scope]
+  | readonly [plugin: AnyFactory, options: object | undefined, scope?: Scope]
+  | ConfigList
+  | false
+  | null
+  | undefined
 
 /** A list within the list: a pack. */
 export interface ConfigList extends ReadonlyArray<ConfigEntry> {}

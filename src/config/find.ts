@@ -2,10 +2,10 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { cosmiconfig, defaultLoaders, type Loader } from 'cosmiconfig'
-import { MqttestError, nameHint } from '../errors.ts'
+import { isMqttestError, MqttestError, nameHint } from '../errors.ts'
 import { jsonErrorOffset } from './json-error.ts'
 import { explainLoadError } from './load-error.ts'
-import { lineAndColumn, mistake } from './location.ts'
+import { lineAndColumn, mistake, shownPath } from './location.ts'
 import { loadModule, moduleEndings } from './module.ts'
 
 /** Where a config may stand in a folder, in the order in which it is looked for. */
@@ -92,7 +92,7 @@ async function asMistake<T>(look: () => Promise<T>): Promise<T> {
   try {
     return await look()
   } catch (error) {
-    if (error instanceof MqttestError) throw error
+    if (isMqttestError(error)) throw error
     throw new MqttestError('MQTTEST_CONFIG_SYNTAX', error instanceof Error ? error.message : String(error), { cause: error })
   }
 }
@@ -110,12 +110,14 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   if (status?.isDirectory()) {
     const found = await searchConfig(file)
     if (found !== undefined) return found
-    throw new MqttestError('MQTTEST_CONFIG_NOT_FOUND', `there is no config file in the folder '${path}'`, { location: { file } })
+    throw new MqttestError('MQTTEST_CONFIG_NOT_FOUND', `there is no config file in the folder '${shownPath(file)}'`, { location: { file } })
   }
   if (status === undefined) {
     const folder = dirname(file)
     const others = existsSync(folder) ? readdirSync(folder).filter((name) => searchPlaces.includes(name) || /config|\.ya?ml$|rc$/.test(name)) : []
-    throw new MqttestError('MQTTEST_CONFIG_NOT_FOUND', `there is no config file '${path}'.${nameHint(basename(file), others)}`, { location: { file } })
+    throw new MqttestError('MQTTEST_CONFIG_NOT_FOUND', `there is no config file '${shownPath(file)}'.${nameHint(basename(file), others)}`, {
+      location: { file },
+    })
   }
   const known = [...moduleEndings, '.json', '.yaml', '.yml']
   if (/\.\w+$/.test(basename(file).slice(1)) && !known.some((ending) => file.endsWith(ending)))

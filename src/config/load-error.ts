@@ -1,18 +1,18 @@
 /** Why a file of the author's could not be loaded, as one readable mistake with its place. */
 import { existsSync } from 'node:fs'
+import { findSourceMap } from 'node:module'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
-import { type ErrorCode, errorCodes, MqttestError, nameHint, type SourceLocation } from '../errors.ts'
+import { isMqttestError, type MqttestError, nameHint, type SourceLocation } from '../errors.ts'
 import { builtInNames } from './built-ins.ts'
 import { findNames, lineAndColumn, mistake, textOf } from './location.ts'
 
 /** Turns whatever came out of loading a file into an MqttestError that names the place. */
 export async function explainLoadError(file: string, error: unknown): Promise<MqttestError> {
-  if (error instanceof MqttestError && error.location !== undefined) return error
+  if (isMqttestError(error) && error.location !== undefined) return error
   if (!isErrorLike(error)) return mistake('MQTTEST_CONFIG_THROWS', `the file threw ${inspect(error, { depth: 1, breakLength: 120 })}`, { file }, error)
-  const own = ownCode(error)
-  if (own !== undefined) return mistake(own, error.message, placeIn(file, error) ?? placeOfThrow(error) ?? { file }, error)
+  if (isMqttestError(error)) return mistake(error.code, error.message, placeIn(file, error) ?? placeOfThrow(error) ?? { file }, error)
   return transformMistake(file, error) ?? (await missingModule(file, error)) ?? syntaxMistake(file, error) ?? thrown(file, error)
 }
 
@@ -25,14 +25,6 @@ interface ErrorLike {
 function isErrorLike(error: unknown): error is ErrorLike {
   return typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string' && 'name' in error
 }
-
-/** The code of an MqttestError, also of one from another copy of mqttest, such as the one that a TypeScript config imports. */
-function ownCode(error: ErrorLike): ErrorCode | undefined {
-  if (error.name !== 'MqttestError' || !('code' in error)) return undefined
-  return errorCodeNames.find((code) => code === error.code)
-}
-
-const errorCodeNames = Object.keys(errorCodes).filter((code): code is ErrorCode => Object.hasOwn(errorCodes, code))
 
 /** A syntax error in TypeScript, as esbuild words it; only its text crosses the threads of the loader. */
 function transformMistake(file: string, error: ErrorLike): MqttestError | undefined {
@@ -94,12 +86,24 @@ interface Frame extends SourceLocation {
 function framesOf(error: ErrorLike): Frame[] {
   if (typeof error.stack !== 'string') return []
   const frames: Frame[] = []
-  for (const line of error.stack.split('\n')) {
-    const match = /^\s+at (?:.*\()?([^()]+?):(\d+):(\d+)\)?$/.exec(line)
-    const file = match?.[1] === undefined ? undefined : cleanPath(match[1])
-    if (file !== undefined && existsSync(file)) frames.push({ file, line: Number(match?.[2]), column: Number(match?.[3]) })
+  for (const text of error.stack.split('\n')) {
+    const match = /^\s+at (?:.*\()?([^()]+?):(\d+):(\d+)\)?$/.exec(text)
+    const [, name = '', row, position] = match ?? []
+    const file = cleanPath(name)
+    if (file === undefined || !existsSync(file)) continue
+    const [line, column] = mappedPlace(name, file, Number(row), Number(position))
+    frames.push({ file, line, column })
   }
   return frames
+}
+
+/** Test runners print stacks in their own way, without the source maps of tsx: then the place is one of the compiled text. */
+function mappedPlace(name: string, file: string, line: number, column: number): readonly [line: number, column: number] {
+  const inSource = column <= (textOf(file).split('\n')[line - 1] ?? '').length + 1
+  if (inSource && !name.includes('?')) return [line, column]
+  const entry = findSourceMap(name.replace(/^async /, ''))?.findEntry(line - 1, column - 1) ?? {}
+  if (!('originalLine' in entry && 'originalColumn' in entry)) return [line, column]
+  return [Number(entry.originalLine) + 1, Number(entry.originalColumn) + 1]
 }
 
 /** The first frame within a file. */

@@ -2,7 +2,7 @@
 import { dirname, resolve } from 'node:path'
 import { chooseClock } from '../clock.ts'
 import { parseDuration } from '../duration.ts'
-import { MqttestError, nameHint } from '../errors.ts'
+import { isMqttestError, MqttestError, nameHint } from '../errors.ts'
 import { checkListenOptions, type ListenOptions } from '../net/listener.ts'
 import type { PluginEntry } from '../plugin.ts'
 import { readSettings } from '../settings.ts'
@@ -121,7 +121,7 @@ async function readPlugins(entries: readonly unknown[], file: string): Promise<P
 
 /** The error with its place in the file: where the names that it speaks of stand, after the name of the entry. */
 function placed(error: unknown, file: string, entry?: string, skip = 0): unknown {
-  if (!(error instanceof MqttestError) || error.location !== undefined) return error
+  if (!isMqttestError(error) || error.location !== undefined) return error
   const text = textOf(file)
   const names = [...(entry === undefined ? [] : [entry]), ...namesIn(error.message).filter((name) => name !== entry)]
   const offset = findNames(text, names, skip)

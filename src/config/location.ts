@@ -69,5 +69,5 @@ function withoutComments(text: string): string {
 /** The names that the message of an author's mistake speaks of, before it says what was expected. */
 export function namesIn(message: string): string[] {
   const subject = message.split(/[.:,] (?:expected|Did you mean|Known)/)[0] ?? ''
-  return [...subject.matchAll(/'([^']+)'/g)].flatMap((match) => (match[1] ?? '').split('.')).filter((name) => name !== '')
+  return [...subject.matchAll(/'([^']+)'/g)].flatMap(([, name = '']) => (/^\w+(\.\w+)+$/.test(name) ? name.split('.') : [name]))
 }

@@ -7,7 +7,7 @@
  *     ack-delay:delay=1s,@connection=0          keys with @ are the scope: the first connection only
  *     ack-delay:@clientId=dev-*,@times=3
  */
-import { MqttestError } from '../errors.ts'
+import { isMqttestError, MqttestError } from '../errors.ts'
 import type { Option } from '../option.ts'
 import { isFactory, type PluginEntry } from '../plugin.ts'
 import { scopeKeys } from '../scope.ts'
@@ -53,7 +53,7 @@ export async function resolveUse(word: string, folder: string): Promise<PluginEn
       throw new MqttestError('MQTTEST_OPTION', `'${name}' is a pack: it takes a scope (${scopeKeys.map((key) => `@${key}`).join(', ')}), but no options`)
     return makePlugins([plugin, options.size > 0 ? optionsFor(plugin, options) : undefined, scope])
   } catch (error) {
-    if (!(error instanceof MqttestError) || error.location !== undefined) throw error
+    if (!isMqttestError(error) || error.location !== undefined) throw error
     throw new MqttestError(error.code, `--use ${word}: ${error.message}`, { cause: error })
   }
 }
