@@ -8,6 +8,7 @@ import mqttPacket from 'mqtt-packet'
 import { MqttestError } from '../errors.ts'
 import {
   type AcknowledgementPacket,
+  type ConnectPacket,
   type Packet,
   type Properties,
   type ProtocolVersion,
@@ -76,6 +77,8 @@ export function writeVarint(target: Buffer, value: number, offset: number): numb
 /** The bytes of a packet in a version. Throws MQTTEST_ENCODE, with the reason, for what no packet object can say. */
 export function encode(packet: Packet, version: ProtocolVersion): Buffer {
   switch (packet.cmd) {
+    case 'connect':
+      return encodeConnect(packet)
     case 'publish':
       return encodePublish(packet, version, version === 5 ? encodeProperties(packet.properties) : undefined)
     case 'puback':
@@ -231,6 +234,32 @@ function encodePairs(id: number, pairs: UserProperties): Buffer[] {
   return userPropertyPairs(pairs).flatMap(([name, value]) => [Buffer.from([id]), encodeString(name), encodeString(value)])
 }
 
+/** CONNECT, in the version that it names. mqtt-packet refuses some that are legal, and what a test may want to send. */
+function encodeConnect(packet: ConnectPacket): Buffer {
+  const { protocolId, protocolVersion, clean, clientId, keepalive, will, username, password, bridgeMode } = packet
+  const five = protocolVersion === 5
+  const flags =
+    (clean ? 0x02 : 0) |
+    (will === undefined ? 0 : 0x04 | ((will.qos & 3) << 3) | (will.retain ? 0x20 : 0)) |
+    (password === undefined ? 0 : 0x40) |
+    (username === undefined ? 0 : 0x80)
+  const body = [
+    encodeString(protocolId),
+    Buffer.from([protocolVersion | (bridgeMode ? 0x80 : 0), flags, (keepalive >> 8) & 255, keepalive & 255]),
+    ...(five ? [encodeProperties(packet.properties)] : []),
+    encodeString(clientId),
+    ...(will !== undefined && five ? [encodeProperties(will.properties)] : []),
+    ...(will === undefined ? [] : [encodeString(will.topic), encodeString(will.payload)]),
+    ...(username === undefined ? [] : [encodeString(username)]),
+    ...(password === undefined ? [] : [encodeString(password)]),
+  ]
+  const remaining = body.reduce((sum, part) => sum + part.length, 0)
+  const head = Buffer.allocUnsafe(1 + varintLength(remaining))
+  head[0] = 0x10
+  writeVarint(head, remaining, 1)
+  return Buffer.concat([head, ...body])
+}
+
 /** A string, or bytes, with its two bytes of length. */
 function encodeString(value: unknown): Buffer {
   const bytes = value instanceof Uint8Array ? value : Buffer.from(String(value))
@@ -242,7 +271,7 @@ function encodeString(value: unknown): Buffer {
 function generate(packet: Packet, version: ProtocolVersion): Buffer {
   let bytes: Buffer
   try {
-    // mqtt-packet's types know no bridge mode and fewer illegal values than its code does.
+    // mqtt-packet's types know fewer illegal values than its code does.
     bytes = mqttPacket.generate(cleaned(packet), { protocolVersion: version })
   } catch (cause) {
     throw new MqttestError(
