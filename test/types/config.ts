@@ -44,6 +44,11 @@ export const others = defineConfig({
 // Names that a package has registered, through the public entry.
 export const registered = defineConfig({ plugins: ['flaky-gateway', ['flaky-gateway', { rate: 0.5 }, { clientId: 'dev-*' }], 'registered-bare'] })
 
+// Built-in names, whose options are read off the plugins.
+export const builtIn = defineConfig({
+  plugins: ['ack-delay', ['ack-delay', { delay: '200ms', packets: ['puback'] }, { every: 2 }], ['reject', undefined, { times: 1 }]],
+})
+
 export const extended = defineConfig({ extends: ['./base.ts', '@acme/mqttest-config', { lint: 'off' }, object], plugins: [] })
 
 export const mistakes: Config[] = [
@@ -61,6 +66,12 @@ export const mistakes: Config[] = [
   { plugins: [['flaky-gateway', { rate: '1' }]] },
   // @ts-expect-error an unknown scope
   { plugins: [['flaky-gateway', { rate: 1 }, { conection: 0 }]] },
+  // @ts-expect-error a built-in name, mistyped
+  { plugins: ['ack-dealy'] },
+  // @ts-expect-error an unknown option of a built-in plugin
+  { plugins: [['ack-delay', { dealy: '200ms' }]] },
+  // @ts-expect-error a wrong value for a built-in plugin
+  { plugins: [['ack-delay', { delay: '200 parsecs' }]] },
   // @ts-expect-error an unknown option of a factory
   { plugins: [late({ yb: 1 })] },
   // @ts-expect-error a number is no plugin
