@@ -1,0 +1,119 @@
+/** PUBACK, PUBREC, PUBREL and PUBCOMP from a client: what ends a delivery, and what is none of the server's business. */
+import { definePlugin } from 'mqttest'
+import { describe, expect, test } from 'vitest'
+import { answers, join, subscribe } from '../support/client.ts'
+import { memoryServer } from '../support/server.ts'
+
+describe.each([4, 5] as const)('a client of level %i', (version) => {
+  /** A client that was sent one message at QoS 2 or 1. */
+  async function sent(qos: 1 | 2) {
+    const server = await memoryServer()
+    const client = await join(server, 'me', { version })
+    await subscribe(client, 'a', qos)
+    server.publish({ topic: 'a', payload: 'x', qos })
+    const { messageId = 0 } = await client.next('publish')
+    return { server, client, messageId, inFlight: () => server.sessions[0]?.inFlight.size }
+  }
+
+  test('ends a QoS 1 delivery with PUBACK', async () => {
+    const { client, messageId, inFlight } = await sent(1)
+    expect(inFlight()).toBe(1)
+    await client.send({ cmd: 'puback', messageId }).settled()
+    expect(inFlight()).toBe(0)
+  })
+
+  test('ends a QoS 2 delivery with PUBREC and PUBCOMP', async () => {
+    const { client, messageId, inFlight } = await sent(2)
+    await client.send({ cmd: 'pubrec', messageId }).next('pubrel', { messageId })
+    expect(inFlight()).toBe(1)
+    await client.send({ cmd: 'pubcomp', messageId }).settled()
+    expect(inFlight()).toBe(0)
+  })
+
+  test('that repeats PUBREC gets PUBREL again', async () => {
+    const { client, messageId } = await sent(2)
+    client.send({ cmd: 'pubrec', messageId }, { cmd: 'pubrec', messageId })
+    await client.settled()
+    expect(answers(client).filter((line) => line.startsWith('pubrel'))).toHaveLength(2)
+  })
+
+  test('is told of an id that nobody knows, and stays connected', async () => {
+    const { server, client } = await sent(1)
+    client.send({ cmd: 'puback', messageId: 77 }, { cmd: 'pubrec', messageId: 77 }, { cmd: 'pubrel', messageId: 77 }, { cmd: 'pubcomp', messageId: 77 })
+    await client.settled()
+    const code = version === 5 ? ' 0x92' : ''
+    expect(answers(client)).toEqual(['publish 1', `pubrel 77${code}`, `pubcomp 77${code}`, 'pingresp'])
+    expect(server.report().violations).toMatchObject([{ rule: 'ack-unknown-packet-id', level: 'warning', count: 4 }])
+  })
+
+  test.each([
+    ['PUBREC for a QoS 1 message', 1, 'pubrec'],
+    ['PUBCOMP for a QoS 1 message', 1, 'pubcomp'],
+    ['PUBACK for a QoS 2 message', 2, 'puback'],
+    ['PUBCOMP before PUBREC', 2, 'pubcomp'],
+  ] as const)('that sends %s is disconnected', async (_what, qos, cmd) => {
+    const { server, client, messageId } = await sent(qos)
+    client.send({ cmd, messageId })
+    expect(await client.end()).toBe('fin')
+    expect(server.report().violations).toMatchObject([{ rule: 'ack-wrong-type', count: 1 }])
+    if (version === 5) expect(await client.next('disconnect')).toMatchObject({ reasonCode: 0x82 })
+  })
+})
+
+describe('in MQTT 5', () => {
+  test('PUBREC with an error ends the delivery; its id is free again', async () => {
+    const server = await memoryServer()
+    const client = await join(server, 'me')
+    await subscribe(client, 'a', 2)
+    server.publish({ topic: 'a', qos: 2 })
+    const { messageId = 0 } = await client.next('publish')
+    await client.send({ cmd: 'pubrec', messageId, reasonCode: 0x97 }).settled()
+    expect(answers(client)).toEqual([`publish ${messageId}`, 'pingresp'])
+    expect(server.sessions[0]?.inFlight.size).toBe(0)
+  })
+
+  test('PUBACK with an error ends the delivery; it is not sent again [MQTT-4.4.0-2]', async () => {
+    const server = await memoryServer()
+    const client = await join(server, 'me')
+    await subscribe(client, 'a', 1)
+    server.publish({ topic: 'a', qos: 1 })
+    const { messageId = 0 } = await client.next('publish')
+    await client.send({ cmd: 'puback', messageId, reasonCode: 0x83 }).settled()
+    expect(answers(client)).toEqual([`publish ${messageId}`, 'pingresp'])
+    expect(server.sessions[0]?.inFlight.size).toBe(0)
+  })
+})
+
+describe('packet ids of the server', () => {
+  test('ascend from 1, and are not used again while they are in flight [MQTT-2.2.1-4]', async () => {
+    const server = await memoryServer()
+    const client = await join(server, 'me')
+    await subscribe(client, 'a', 1)
+    for (let count = 0; count < 3; count++) server.publish({ topic: 'a', qos: 1 })
+    await client.settled()
+    expect(answers(client)).toEqual(['publish 1', 'publish 2', 'publish 3', 'pingresp'])
+  })
+
+  test('go round at 65535, past those in flight', async () => {
+    const at = definePlugin({ meta: { name: 'at' }, setup: ({ hooks, on }) => on(hooks.packetId, { nth: 1 }, () => 65_534) })
+    const server = await memoryServer({ plugins: [at] })
+    const client = await join(server, 'me')
+    await subscribe(client, 'a', 1)
+    for (let count = 0; count < 4; count++) server.publish({ topic: 'a', qos: 1 })
+    await client.settled()
+    expect(answers(client)).toEqual(['publish 65534', 'publish 65535', 'publish 1', 'publish 2', 'pingresp'])
+  })
+
+  test('may be chosen by a plugin, even one that is in flight', async () => {
+    const same = definePlugin({ meta: { name: 'same' }, setup: ({ hooks }) => hooks.packetId.tap('x', () => 5) })
+    const server = await memoryServer({ plugins: [same] })
+    const client = await join(server, 'me')
+    await subscribe(client, 'a', 1)
+    server.publish({ topic: 'a', qos: 1 })
+    server.publish({ topic: 'a', qos: 1 })
+    client.send({ cmd: 'puback', messageId: 5 })
+    await client.settled()
+    expect(answers(client)).toEqual(['publish 5', 'publish 5', 'pingresp'])
+    expect(server.sessions[0]?.inFlight.size).toBe(1)
+  })
+})
