@@ -74,11 +74,6 @@ export function deadline(delayMs: number, action: () => void): Timer {
   return { cancel: () => captured.clearTimeout(handle) }
 }
 
-/** Calls `action` when what the event loop has at hand is done. */
-export function afterThisTurn(action: () => void): void {
-  captured.setImmediate(action)
-}
-
 /** Resolves when what the event loop has at hand is done. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => captured.setImmediate(resolve))
@@ -150,7 +145,7 @@ export function virtualClock(startWallTimeMs = 0): VirtualClock {
 }
 
 /** A clock that reads another object's timer functions at each call, for `clock: globalThis` under fake timers. */
-export function followingClock(host: TimerHost): Clock {
+function followingClock(host: TimerHost): Clock {
   return {
     now: () => host.Date.now(),
     wallTime: () => host.Date.now(),

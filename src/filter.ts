@@ -78,7 +78,7 @@ function includes<T>(wanted: OneOrMore<T>, value: T): boolean {
 }
 
 /** The topics that a packet names: the topic of a PUBLISH or a will, the filters of SUBSCRIBE and UNSUBSCRIBE. */
-export function topicsOf(packet: Packet): readonly string[] {
+function topicsOf(packet: Packet): readonly string[] {
   switch (packet.cmd) {
     case 'publish':
       return [packet.topic]
@@ -98,7 +98,7 @@ function topicWanted(wanted: OneOrMore<string>, topics: readonly string[]): bool
 }
 
 /** Whether everything but the count matches. */
-export function matches(filter: Filter, subject: Subject): boolean {
+function matches(filter: Filter, subject: Subject): boolean {
   const { packet, message } = subject
   if (filter.direction !== undefined && filter.direction !== subject.direction) return false
   if (filter.kind !== undefined && (subject.kind === undefined || !includes(filter.kind, subject.kind))) return false
@@ -181,7 +181,7 @@ function isMessage(value: unknown): value is Message {
 }
 
 /** The first packet that a plan sends. */
-export function packetOfPlan(plan: unknown): Packet | undefined {
+function packetOfPlan(plan: unknown): Packet | undefined {
   if (!Array.isArray(plan)) return undefined
   for (const step of plan) if (typeof step === 'object' && step !== null && 'packet' in step && isPacket(step.packet)) return step.packet
   return undefined

@@ -35,7 +35,7 @@ interface Installed {
 }
 
 /** Stage that is added to the taps of what a test uses on top of the start options. */
-export const testStage = 100
+const testStage = 100
 
 /** Installs plugins and takes them back. */
 export class Installer {

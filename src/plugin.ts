@@ -7,7 +7,7 @@ import type { Connection } from './connection/connection.ts'
 import { MqttestError, nameHint } from './errors.ts'
 import type { Filter } from './filter.ts'
 import type { Level } from './lint/rules.ts'
-import { type Option, type OptionInput, type OptionOutput, type OptionTable, option, readOptions } from './option.ts'
+import { type OptionInput, type OptionOutput, type OptionTable, readOptions } from './option.ts'
 import type { Random } from './random.ts'
 import { looksLikeScope, type Scope, scopeKeys } from './scope.ts'
 import type { Server } from './server.ts'
@@ -222,7 +222,7 @@ export function instantiate(definition: PluginDefinition, given: unknown): Plugi
 }
 
 /** Whether the options are described by a Standard Schema. */
-export function isStandardSchema(schema: OptionsSchema): schema is StandardSchema {
+function isStandardSchema(schema: OptionsSchema): schema is StandardSchema {
   return '~standard' in schema
 }
 
@@ -291,5 +291,3 @@ export const noLookup: PluginLookup = (name) => {
     `plugin '${name}' is given by name, which needs a config file: import it instead, or start with { config: true }`,
   )
 }
-
-export { type Option, option }

@@ -52,7 +52,7 @@ export function fitsPattern(pattern: string, text: string): boolean {
 }
 
 /** Whether a text fits one of several patterns. */
-export function fitsAny(patterns: OneOrMore<string>, text: string | undefined): boolean {
+function fitsAny(patterns: OneOrMore<string>, text: string | undefined): boolean {
   return text !== undefined && [patterns].flat().some((pattern) => fitsPattern(pattern, text))
 }
 

@@ -102,7 +102,7 @@ export function completePacket(input: PacketInput): Packet {
 const stepKinds = ['packet', 'raw', 'wait', 'until', 'latency', 'close', 'cork', 'pass'] as const
 
 /** Checks and completes one step. Throws MQTTEST_STEP, naming what was expected, for anything else. */
-export function completeStep(input: StepInput): Step {
+function completeStep(input: StepInput): Step {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) throw notAStep(input)
   if ('packet' in input) return { packet: completePacket(input.packet) }
   if ('raw' in input) return { raw: toBuffer(input.raw) }

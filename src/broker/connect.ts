@@ -139,7 +139,7 @@ function announced(
 }
 
 /** How long the session lives after the connection, in milliseconds. MQTT 3 knows only "not" and "for ever". */
-export function expiryOf(packet: ConnectPacket, connection: Connection): number {
+function expiryOf(packet: ConnectPacket, connection: Connection): number {
   if (connection.version !== 5) return packet.clean ? 0 : Number.POSITIVE_INFINITY
   const seconds = packet.properties?.sessionExpiryInterval ?? 0
   return seconds === never ? Number.POSITIVE_INFINITY : seconds * 1000

@@ -9,7 +9,7 @@ export function summarize(report: Report, log: Log): void {
 }
 
 /** The lines of a summary. A plugin that did nothing is a warning: a fault test without its fault proves nothing. */
-export function summaryLines(report: Report): [level: LineLevel, text: string][] {
+function summaryLines(report: Report): [level: LineLevel, text: string][] {
   const { durationMs, reason, connections, packets, bytes, violations, faults, pluginErrors, recordsDropped, seed } = report
   const lines: [LineLevel, string][] = [
     ['info', `stopped after ${(durationMs / 1000).toFixed(1)} s: ${reason}`],

@@ -85,7 +85,7 @@ function closed(file: WriteStream): Promise<void> {
 }
 
 /** A record as one line of JSON. Bytes are hex, payloads text, JSON or base64. */
-export function recordLine(record: JournalRecord, payload: DumpOptions['payload'] = 'auto'): string {
+function recordLine(record: JournalRecord, payload: DumpOptions['payload'] = 'auto'): string {
   return JSON.stringify(recordJson(record, payload))
 }
 

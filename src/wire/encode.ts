@@ -58,12 +58,12 @@ const pingreq = Buffer.from([0xc0, 0x00])
 const noProperties = Buffer.from([0])
 
 /** The number of bytes that a remaining length, or any variable byte integer, takes. */
-export function varintLength(value: number): number {
+function varintLength(value: number): number {
   return value < 128 ? 1 : value < 16_384 ? 2 : value < 2_097_152 ? 3 : 4
 }
 
 /** Writes a variable byte integer and returns the offset behind it. */
-export function writeVarint(target: Buffer, value: number, offset: number): number {
+function writeVarint(target: Buffer, value: number, offset: number): number {
   let left = value
   let index = offset
   while (left > 127) {

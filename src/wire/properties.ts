@@ -16,7 +16,7 @@ export interface PropertyRow {
 }
 
 /** The bit of {@link PropertyRow.carriers} that stands for a will. */
-export const willCarrier = 0
+const willCarrier = 0
 
 const table: PropertyRow[] = []
 

@@ -87,8 +87,3 @@ export function returnCodeOf(reasonCode: number): number {
   if (reasonCode < 0x80) return reasonCode
   return returnCodes[reasonCode] ?? 3
 }
-
-/** The reason code of MQTT 5 for a CONNACK return code of MQTT 3; codes of 0x80 and above pass through. */
-export function reasonCodeOf(code: number): number {
-  return [0x00, 0x84, 0x85, 0x88, 0x86, 0x87][code] ?? code
-}

@@ -8,7 +8,7 @@ export interface LineResult {
 }
 
 /** The middle one; undefined where there is none. */
-export function median(values: readonly (number | undefined)[]): number | undefined {
+function median(values: readonly (number | undefined)[]): number | undefined {
   const sorted = values.filter((value) => value !== undefined).sort((one, two) => one - two)
   const middle = Math.floor(sorted.length / 2)
   const upper = sorted[middle]
@@ -20,7 +20,7 @@ export function median(values: readonly (number | undefined)[]): number | undefi
  * The median over the rounds of one server's value over another's. Both were measured right after one another, so that
  * what else the machine did fell on both.
  */
-export function ratio(result: LineResult, one: string, other: string): number | undefined {
+function ratio(result: LineResult, one: string, other: string): number | undefined {
   const others = result.values.get(other) ?? []
   return median((result.values.get(one) ?? []).map((value, round) => quotient(value, others[round])))
 }
@@ -30,7 +30,7 @@ function quotient(value: number | undefined, by: number | undefined): number | u
 }
 
 /** Whether the first server reaches what is wanted of it. */
-export function isReached(result: LineResult): boolean | undefined {
+function isReached(result: LineResult): boolean | undefined {
   const reached = ratio(result, 'mqttest', 'aedes')
   if (reached === undefined) return undefined
   return result.line.better === 'more' ? reached >= result.line.wanted : reached <= result.line.wanted

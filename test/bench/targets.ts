@@ -65,7 +65,7 @@ async function startNode(file: string, args: string[]): Promise<Running> {
 }
 
 /** Whether somebody listens at a port. */
-export function answers(port: number): Promise<boolean> {
+function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection({ host: '127.0.0.1', port })
     socket.once('connect', () => {

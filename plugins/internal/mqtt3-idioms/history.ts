@@ -18,7 +18,7 @@ export class BoundedMap<K, V> extends Map<K, V> {
 }
 
 /** One flag for each packet id. */
-export class PacketIdFlags {
+class PacketIdFlags {
   #bits: Uint8Array | undefined
 
   has(id: number): boolean {
