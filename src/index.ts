@@ -18,7 +18,10 @@ export type { HookName, PacketIdState, PlanResult } from './hooks.ts'
 export type { Disposer } from './installer.ts'
 export type { Level } from './lint/rules.ts'
 export type { Verdict, Violation } from './lint/violation.ts'
+export type { Certificate } from './net/certificates.ts'
 export type { ListenOptions } from './net/listener.ts'
+export type { CertificateKind, HandshakeFault, TlsOptions } from './net/secure-options.ts'
+export type { WebSocketOptions } from './net/websocket-options.ts'
 export { type Json, type Option, type OptionTable, option } from './option.ts'
 export {
   type AnyFactory,

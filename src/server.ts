@@ -10,7 +10,8 @@ import { Connections } from './connections.ts'
 import { type Duration, parseDuration } from './duration.ts'
 import { MqttestError, PluginError, RunFailedError } from './errors.ts'
 import { type Disposer, Installer } from './installer.ts'
-import { type Listener, type ListenOptions, listen } from './net/listener.ts'
+import type { Authority, Certificate } from './net/certificates.ts'
+import { type Listener, type ListenerOwner, type ListenOptions, listen } from './net/listener.ts'
 import { MemoryTransport } from './net/memory-transport.ts'
 import type { Transport } from './net/transport.ts'
 import { flattenPlugins, instantiate, noLookup, type PluginEntry, type ScopedPlugin } from './plugin.ts'
@@ -90,6 +91,8 @@ export class Server {
   #stopping: Promise<Report> | undefined
   #settle!: { resolve(report: Report): void; reject(error: unknown): void }
   #hooks: PluginHooks | undefined
+  #authority: Promise<Authority> | undefined
+  #ca: string | undefined
   #closeDump: (() => Promise<void>) | undefined
 
   /** Use {@link start}. */
@@ -107,10 +110,7 @@ export class Server {
       connectionByNumber: (number) => this.#connections.get(number),
     })
     this.#journal = new Journal(clock, { records: options.journal?.records ?? 100_000, bytes: options.journal?.bytes ?? 64 * 1024 * 1024 })
-    const { record } = this.#hookSet.hooks
-    this.#journal.observe = (entry) => {
-      if (record.isUsed()) record.call(entry)
-    }
+    this.#journal.observer = this.#hookSet.hooks.record
     this.#timers = new Timers(clock, this.#hookSet.hooks)
     const settings = readSettings(options.broker)
     const lint: LintMode = options.lint ?? 'warn'
@@ -195,6 +195,28 @@ export class Server {
     return this.#listeners.map((listener) => listener.url)
   }
 
+  /**
+   * The certificate of the server's throw-away authority, as PEM: what clients of `tls: true` have to trust. Undefined where
+   * no listener needed one.
+   */
+  get ca(): string | undefined {
+    return this.#ca
+  }
+
+  /** A certificate for a client, signed by `ca`: for listeners with `clientCertificate`. */
+  async clientCertificate(name = 'client'): Promise<Certificate> {
+    return (await this.#makeAuthority()).client(name)
+  }
+
+  #makeAuthority(): Promise<Authority> {
+    this.#authority ??= import('./net/certificates.ts').then(async ({ createAuthority }) => {
+      const authority = await createAuthority()
+      this.#ca = authority.ca
+      return authority
+    })
+    return this.#authority
+  }
+
   /** Environment variables that tell a program where the server is: MQTT_URL, MQTT_HOST, MQTT_PORT. */
   get env(): Readonly<Record<'MQTT_URL' | 'MQTT_HOST' | 'MQTT_PORT', string>> {
     return { MQTT_URL: this.url, MQTT_HOST: this.host, MQTT_PORT: String(this.port) }
@@ -203,13 +225,25 @@ export class Server {
   /** @internal Sets up plugins, opens the dump and the listeners. Called once, by `start`. */
   async open(): Promise<void> {
     const { options, places } = { options: this.#options, places: placesOf(this.#options) }
+    const owner: ListenerOwner = {
+      accept: (transport) => this.#accept(transport),
+      failed: (reason, kind) =>
+        this.#journal.add({
+          type: 'note',
+          connection: undefined,
+          level: 'warn',
+          source: 'mqttest',
+          message: `a ${kind} client did not get through: ${reason}`,
+        }),
+      authority: () => this.#makeAuthority(),
+    }
     try {
       await this.#installer.installAll(this.#plugins)
       if (options.dump !== undefined) {
         const { openDump } = await import('./record/dump.ts')
         this.#closeDump = openDump(options.dump, this.#journal, this.clock)
       }
-      for (const place of places) this.#listeners.push(await listen(place, (transport) => this.#accept(transport)))
+      for (const place of places) this.#listeners.push(await listen(place, owner))
       if (this.#hookSet.hooks.serverStart.isUsed()) await soon<void>((done) => this.#hookSet.hooks.serverStart.callAsync(this, () => done()))
       const failed = this.#pluginErrors[0]
       if (failed !== undefined && options.onPluginError !== 'warn') throw failed

@@ -100,6 +100,7 @@ export class Connection {
       end: () => this.#end(),
       drain: () => this.#drain(),
       closed: (reset) => this.#transportClosed(reset),
+      misused: (rule, raw) => void this.violate(rule, raw === undefined ? {} : { raw, offset: 0 }),
     })
   }
 

@@ -113,6 +113,10 @@ export const rules = {
   'filter-single-level-wildcard-misplaced': rule('4.7.1-3', '4.7.1-2', malformed, '+ is not a whole level of the topic filter'),
   'unsubscribe-empty': rule('3.10.3-2', '3.10.3-2', protocolError, 'UNSUBSCRIBE has no topic filter'),
 
+  // WebSocket
+  'websocket-non-binary-frame': rule('6.0.0-1', '6.0.0-1', protocolError, 'a WebSocket frame is not binary'),
+  'websocket-subprotocol-missing': rule('6.0.0-3', '6.0.0-3', protocolError, 'the client does not offer the WebSocket subprotocol mqtt'),
+
   // DISCONNECT, AUTH, order, time
   'disconnect-reason-code-invalid': rule('', '3.14.2-1', malformed, 'the reason code is not one of DISCONNECT'),
   'disconnect-reason-code-server-only': rule('', '', protocolError, 'only a server may send this reason code'),

@@ -1,9 +1,12 @@
-/** Where a server listens: TCP on IPv4 and IPv6, a port of a range, unix sockets. */
+/** Where a server listens: TCP on IPv4 and IPv6, a port of a range, unix sockets; plain, TLS, WebSocket, or both. */
 import { chmodSync, rmSync, statSync } from 'node:fs'
-import { connect, createServer, type Server as NetServer } from 'node:net'
+import { connect, createServer, type Server as NetServer, type Socket } from 'node:net'
 import { MqttestError, nameHint } from '../errors.ts'
+import type { Authority } from './certificates.ts'
+import { checkTlsOptions, type TlsOptions } from './secure-options.ts'
 import { SocketTransport } from './socket-transport.ts'
-import type { Transport } from './transport.ts'
+import type { Transport, TransportKind } from './transport.ts'
+import { checkWebSocketOptions, type WebSocketOptions } from './websocket-options.ts'
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -13,12 +16,27 @@ export interface ListenOptions {
   readonly host?: string
   /** Path of a unix socket, in place of port and host. */
   readonly path?: string
+  /** Speaks TLS, with a certificate of the server's own throw-away authority (`server.ca`), or as the options say. */
+  readonly tls?: boolean | TlsOptions
+  /** Speaks WebSocket, on every path, or as the options say; a text is the path. */
+  readonly ws?: boolean | string | WebSocketOptions
+}
+
+/** What a listener tells the server. */
+export interface ListenerOwner {
+  /** A client is there. */
+  accept(transport: Transport): void
+  /** A client did not get through a TLS handshake or a WebSocket upgrade. */
+  failed(reason: string, kind: TransportKind): void
+  /** The server's certificates. */
+  authority(): Promise<Authority>
 }
 
 /** A place that is being listened at. */
 export interface Listener {
-  /** 'mqtt://127.0.0.1:1883', or 'unix:/path'. */
+  /** 'mqtt://127.0.0.1:1883', 'mqtts://…', 'ws://…', 'wss://…', or 'unix:/path'. */
   readonly url: string
+  readonly kind: TransportKind
   /** The port; 0 for a unix socket. */
   readonly port: number
   readonly host: string
@@ -30,7 +48,7 @@ export interface Listener {
 }
 
 /** The ports that an option stands for, in the order in which they are tried. */
-export function portsOf(port: ListenOptions['port'] = 0): { from: number; to: number } {
+function portsOf(port: ListenOptions['port'] = 0): { from: number; to: number } {
   const match = /^(\d+)(?:-(\d+))?$/.exec(String(port))
   const from = Number(match?.[1])
   const to = Number(match?.[2] ?? match?.[1])
@@ -41,21 +59,60 @@ export function portsOf(port: ListenOptions['port'] = 0): { from: number; to: nu
 
 /** Checks the shape of an entry of `listen`. Throws MQTTEST_OPTION. */
 export function checkListenOptions(options: ListenOptions): void {
-  const known = ['port', 'host', 'path']
+  const known = ['port', 'host', 'path', 'tls', 'ws']
   for (const key of Object.keys(options))
     if (!known.includes(key)) throw new MqttestError('MQTTEST_OPTION', `option 'listen': unknown key '${key}'.${nameHint(key, known)}`)
   portsOf(options.port)
+  if (typeof options.tls === 'object') checkTlsOptions(options.tls)
+  if (typeof options.ws === 'object') checkWebSocketOptions(options.ws)
+}
+
+function kindOf({ tls, ws, path }: ListenOptions): TransportKind {
+  const isSecure = tls !== undefined && tls !== false
+  if (ws !== undefined && ws !== false) return isSecure ? 'wss' : 'ws'
+  return isSecure ? 'tls' : path === undefined ? 'tcp' : 'unix'
+}
+
+const schemes: Readonly<Partial<Record<TransportKind, string>>> = { tcp: 'mqtt', tls: 'mqtts', ws: 'ws', wss: 'wss' }
+
+/** What is done with each socket that is accepted, from the bottom up: TLS, WebSocket, MQTT. */
+async function layersOf(options: ListenOptions, kind: TransportKind, local: string, owner: ListenerOwner): Promise<(socket: Socket) => void> {
+  const { tls = false, ws = false } = options
+  // A socket that came out of TLS cannot be reset; the one below it can.
+  const below = new WeakMap<object, Socket>()
+  const plain = (socket: Socket) => owner.accept(new SocketTransport(socket, kind, local, below.get(socket)))
+  let upper = plain
+  if (ws !== false) {
+    const { createWebSocketLayer } = await import('./websocket.ts')
+    upper = createWebSocketLayer(typeof ws === 'string' ? { path: ws } : ws === true ? {} : ws, kind, (socket) => below.get(socket), {
+      open: (transport) => owner.accept(transport),
+      failed: (reason) => owner.failed(reason, kind),
+    })
+  }
+  if (tls === false)
+    return (socket) => {
+      below.set(socket, socket)
+      upper(socket)
+    }
+  const { createSecureLayer } = await import('./secure.ts')
+  return createSecureLayer(tls === true ? {} : tls, () => owner.authority(), {
+    secure: (socket, raw) => {
+      below.set(socket, raw)
+      upper(socket)
+    },
+    failed: (reason) => owner.failed(reason, kind),
+  })
 }
 
 /** Begins to listen. Throws MQTTEST_LISTEN, saying why, where that is not possible. */
-export async function listen(options: ListenOptions, accept: (transport: Transport) => void): Promise<Listener> {
+export async function listen(options: ListenOptions, owner: ListenerOwner): Promise<Listener> {
   checkListenOptions(options)
   const { path, host = '127.0.0.1' } = options
   const local = path === undefined ? host : path
-  const makeServer = () =>
-    createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) =>
-      accept(new SocketTransport(socket, path === undefined ? 'tcp' : 'unix', local)),
-    )
+  const kind = kindOf(options)
+  const take = await layersOf(options, kind, local, owner)
+  const isPlain = kind === 'tcp' || kind === 'unix'
+  const makeServer = () => createServer({ allowHalfOpen: true, pauseOnConnect: isPlain, noDelay: true }, take)
 
   let server = makeServer()
   let port = 0
@@ -82,7 +139,8 @@ export async function listen(options: ListenOptions, accept: (transport: Transpo
   return {
     port,
     host: path === undefined ? host : '',
-    url: path === undefined ? `mqtt://${host.includes(':') ? `[${host}]` : host}:${port}` : `unix:${path}`,
+    kind,
+    url: path === undefined ? `${schemes[kind] ?? 'mqtt'}://${host.includes(':') ? `[${host}]` : host}:${port}${pathOf(options)}` : `unix:${path}`,
     get open() {
       return open
     },
@@ -102,6 +160,12 @@ export async function listen(options: ListenOptions, accept: (transport: Transpo
       open = true
     },
   }
+}
+
+/** The path of a WebSocket URL. */
+function pathOf({ ws = false }: ListenOptions): string {
+  if (typeof ws === 'string') return ws
+  return typeof ws === 'object' ? (ws.path ?? '') : ''
 }
 
 /** Whether nobody listens on a port yet. Somebody may, a moment later. */

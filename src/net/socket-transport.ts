@@ -1,4 +1,4 @@
-/** A TCP or unix socket as a transport. */
+/** A TCP, unix or TLS socket as a transport. */
 import type { Socket } from 'node:net'
 import type { Transport, TransportKind, TransportListener } from './transport.ts'
 
@@ -8,10 +8,13 @@ export class SocketTransport implements Transport {
   readonly remoteAddress: string
   readonly remotePort: number
   readonly #socket: Socket
+  /** The socket below a TLS socket, which alone can be reset. */
+  readonly #below: Socket
   #failed = false
 
-  constructor(socket: Socket, kind: TransportKind, localName: string) {
+  constructor(socket: Socket, kind: TransportKind, localName: string, below: Socket = socket) {
     this.#socket = socket
+    this.#below = below
     this.kind = kind
     this.remoteAddress = socket.remoteAddress ?? localName
     this.remotePort = socket.remotePort ?? 0
@@ -47,7 +50,7 @@ export class SocketTransport implements Transport {
   }
 
   reset(): void {
-    if (!this.#socket.destroyed) this.#socket.resetAndDestroy()
+    if (!this.#below.destroyed) this.#below.resetAndDestroy()
   }
 
   destroy(): void {

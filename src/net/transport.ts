@@ -1,7 +1,7 @@
 /** One byte stream to a client, whatever carries it. The only thing that the rest of the code knows of sockets. */
 
 /** What carries a connection. */
-export type TransportKind = 'tcp' | 'unix' | 'memory'
+export type TransportKind = 'tcp' | 'unix' | 'memory' | 'tls' | 'ws' | 'wss'
 
 /** Told what happens on a transport. */
 export interface TransportListener {
@@ -13,6 +13,8 @@ export interface TransportListener {
   drain(): void
   /** The transport is gone; `reset` tells whether it ended without a FIN. */
   closed(reset: boolean): void
+  /** The client broke a rule of the carrier; `raw` is what it sent. */
+  misused?(rule: 'websocket-non-binary-frame' | 'websocket-subprotocol-missing', raw: Buffer | undefined): void
 }
 
 /** A byte stream. Begins paused: nothing is read before `resume`. */
