@@ -5,9 +5,8 @@
 import type { Clock } from '../clock.ts'
 import type { DisconnectInfo } from '../connection/lifecycle.ts'
 import type { Verdict, Violation } from '../lint/violation.ts'
-import { decode } from '../wire/decode.ts'
-import { Malformed } from '../wire/malformed.ts'
-import { type Command, commands, type Packet, type ProtocolVersion } from '../wire/packet.ts'
+import type { Command, Packet, ProtocolVersion } from '../wire/packet.ts'
+import { type Epoch, Shelf } from './shelf.ts'
 
 /** Direction of a packet, seen from the server. */
 export type Direction = 'in' | 'out'
@@ -98,74 +97,7 @@ export interface JournalLimits {
 }
 
 /** The default of {@link JournalLimits}. */
-export const defaultJournalLimits: JournalLimits = { records: 100_000, bytes: 64 * 1024 * 1024 }
-
-interface Epoch {
-  readonly startMs: number
-  readonly startWallTime: number
-}
-
-const none: readonly string[] = Object.freeze([])
-
-/** Holds the bytes; decodes when `packet` is first read. */
-class LazyPacketRecord implements PacketRecord {
-  readonly type = 'packet'
-  readonly serial: number
-  readonly atMs: number
-  readonly connection: number
-  readonly direction: Direction
-  readonly raw: Buffer
-  readonly cause: string | undefined
-  readonly faults: readonly string[]
-  readonly #version: ProtocolVersion
-  readonly #epoch: Epoch
-  #packet: Packet | null | undefined
-
-  constructor(
-    serial: number,
-    atMs: number,
-    connection: number,
-    direction: Direction,
-    raw: Buffer,
-    version: ProtocolVersion,
-    cause: string | undefined,
-    faults: readonly string[],
-    epoch: Epoch,
-  ) {
-    this.serial = serial
-    this.atMs = atMs
-    this.connection = connection
-    this.direction = direction
-    this.raw = raw
-    this.cause = cause
-    this.faults = faults
-    this.#version = version
-    this.#epoch = epoch
-  }
-
-  get cmd(): Command | undefined {
-    return commands[(this.raw[0] ?? 0) >> 4]
-  }
-
-  get wallTime(): number {
-    return this.#epoch.startWallTime + this.atMs
-  }
-
-  get packet(): Packet | undefined {
-    this.#packet ??= this.#decode() ?? null
-    return this.#packet ?? undefined
-  }
-
-  #decode(): Packet | undefined {
-    const { raw } = this
-    let bodyOffset = 1
-    while (bodyOffset < raw.length && bodyOffset < 5 && (raw[bodyOffset] ?? 0) > 127) bodyOffset++
-    const first = raw[0] ?? 0
-    const frame = { bytes: raw, type: first >> 4, flags: first & 15, bodyOffset: bodyOffset + 1 }
-    const packet = decode(frame, this.#version, this.direction === 'in' ? 'client' : 'server')
-    return packet instanceof Malformed ? undefined : packet
-  }
-}
+const defaultJournalLimits: JournalLimits = { records: 100_000, bytes: 64 * 1024 * 1024 }
 
 /** The record of one run. */
 export class Journal {
@@ -173,22 +105,21 @@ export class Journal {
   dropped = 0
   /** Whether the run is over. */
   over = false
-  /** Called for each record before it is kept; set by the server while somebody taps `record`. */
-  observe: ((record: JournalRecord) => void) | undefined
+  /** The hook `record`: called for each record as it is kept, before those who wait for one. */
+  observer: { isUsed(): boolean; call(record: JournalRecord): void } | undefined
   readonly #clock: Clock
   readonly #epoch: Epoch
   readonly #limits: JournalLimits
   readonly #listeners = new Set<(record: JournalRecord) => void>()
   readonly #enders = new Set<() => void>()
-  #records: (JournalRecord | undefined)[] = []
-  #first = 0
+  readonly #shelf: Shelf
   #bytes = 0
-  #serial = 0
 
   constructor(clock: Clock, limits: JournalLimits = defaultJournalLimits) {
     this.#clock = clock
     this.#limits = limits
     this.#epoch = { startMs: clock.now(), startWallTime: clock.wallTime() }
+    this.#shelf = new Shelf(this.#epoch)
   }
 
   /** Milliseconds since the run began. */
@@ -198,23 +129,26 @@ export class Journal {
 
   /** The serial number that the next record gets. */
   get next(): number {
-    return this.#serial
+    return this.#shelf.next
   }
 
   /** The serial number of the oldest record that is still held. */
   get oldest(): number {
-    return this.#serial - (this.#records.length - this.#first)
+    return this.#shelf.next - this.#shelf.size
   }
 
-  /** Puts a packet on record. */
-  packet(connection: number, direction: Direction, raw: Buffer, version: ProtocolVersion, cause: string | undefined, faults: readonly string[] = none): void {
-    this.#append(new LazyPacketRecord(this.#serial++, this.now(), connection, direction, raw, version, cause, faults, this.#epoch), raw.length)
+  /** Puts a packet on record; `faults` are the plugins that changed it. */
+  packet(connection: number, direction: Direction, raw: Buffer, version: ProtocolVersion, cause: string | undefined, faults?: readonly string[]): void {
+    this.#shelf.putPacket(connection, direction, raw, version, this.now(), cause, faults)
+    this.#bytes += raw.length
+    this.#kept()
   }
 
   /** Puts anything else on record. */
   add(entry: Entry): void {
     const atMs = this.now()
-    this.#append({ ...entry, serial: this.#serial++, atMs, wallTime: this.#epoch.startWallTime + atMs }, 0)
+    this.#shelf.put({ ...entry, serial: this.#shelf.next, atMs, wallTime: this.#epoch.startWallTime + atMs })
+    this.#kept()
   }
 
   /** Calls `listener` with each record from now on, after it was kept. Returns the call that ends it. */
@@ -238,7 +172,7 @@ export class Journal {
 
   /** The records from a serial number on, as far as they are still held. */
   *since(serial = 0): Generator<JournalRecord> {
-    for (let at = Math.max(serial, this.oldest); at < this.#serial; at++) {
+    for (let at = Math.max(serial, this.oldest); at < this.next; at++) {
       const record = this.at(at)
       if (record !== undefined) yield record
     }
@@ -246,37 +180,25 @@ export class Journal {
 
   /** The record with a serial number, while it is held. */
   at(serial: number): JournalRecord | undefined {
-    return serial < this.oldest ? undefined : this.#records[this.#first + serial - this.oldest]
+    return this.#shelf.at(serial)
   }
 
   /** Forgets everything; serial numbers go on. */
   clear(): void {
-    this.#records = []
-    this.#first = 0
+    this.#shelf.clear()
     this.#bytes = 0
     this.dropped = 0
   }
 
-  #append(record: JournalRecord, bytes: number): void {
-    this.observe?.(record)
-    this.#records.push(record)
-    this.#bytes += bytes
-    if (this.#records.length - this.#first > this.#limits.records || this.#bytes > this.#limits.bytes) this.#letGo()
-    if (this.#listeners.size > 0) for (const listener of [...this.#listeners]) listener(record)
-  }
-
-  #letGo(): void {
-    while (this.#first < this.#records.length && (this.#records.length - this.#first > this.#limits.records || this.#bytes > this.#limits.bytes)) {
-      const oldest = this.#records[this.#first]
-      if (oldest?.type === 'packet') this.#bytes -= oldest.raw.length
-      // The slot is emptied at once, so that the bytes can be freed; the array is cut in large pieces.
-      this.#records[this.#first] = undefined
-      this.#first++
+  /** A record was kept: tells those who want to know, and lets the oldest go where there are too many. */
+  #kept(): void {
+    const isObserved = this.observer?.isUsed() === true
+    const record = isObserved || this.#listeners.size > 0 ? this.#shelf.at(this.#shelf.next - 1) : undefined
+    if (record !== undefined && isObserved) this.observer?.call(record)
+    while (this.#shelf.size > 0 && (this.#shelf.size > this.#limits.records || this.#bytes > this.#limits.bytes)) {
+      this.#bytes -= this.#shelf.shift()
       this.dropped++
     }
-    if (this.#first > 4096 && this.#first > this.#records.length / 2) {
-      this.#records = this.#records.slice(this.#first)
-      this.#first = 0
-    }
+    if (record !== undefined) for (const listener of [...this.#listeners]) listener(record)
   }
 }
