@@ -20,6 +20,8 @@ const commands = [
 
 const fromClient: readonly Command[] = ['connect', 'subscribe', 'unsubscribe', 'pingreq']
 const fromServer: readonly Command[] = ['connack', 'suback', 'unsuback', 'pingresp']
+/** Where both sides send a packet, the exchange that the client begins is meant: its PUBLISH, the server's PUBACK. */
+const answersToClient: readonly Command[] = ['puback', 'pubrec', 'pubcomp']
 
 /** What was seen of one connection. */
 interface Course {
@@ -37,7 +39,7 @@ interface Course {
 /**
  * The server ends the connection: after so many packets, bytes or so much time, or at a packet; whichever comes first.
  *
- *     closeAfter({ packet: 'publish', nth: 2, when: 'instead' })     the second PUBLISH is taken, but not acknowledged
+ *     closeAfter({ packet: 'puback', nth: 2, when: 'instead' })      the second PUBLISH is taken, but not acknowledged
  *     closeAfter({ packet: 'suback', when: 'after', how: 'rst' })    a reset right behind SUBACK
  *     closeAfter({ bytes: 1500, direction: 'out' })                  in the middle of what is sent
  *
@@ -64,7 +66,13 @@ export const closeAfter = definePlugin({
     packets: option.optional(option.count('closes at the packet from the client with this number; CONNECT is 1', 1, { min: 1 })),
     when: option.choice('where at the packet: before it is handled, instead of its answer, or after its answer', ['before', 'instead', 'after'], 'after'),
     bytes: option.optional(option.count('closes after exactly so many bytes, also in the middle of a packet', 1, { min: 1 })),
-    direction: option.optional(option.choice('whose packet or bytes: in is the client, out the server; in unless given or clear', ['in', 'out'], 'in')),
+    direction: option.optional(
+      option.choice(
+        'whose packet or bytes: in is the client, out the server; unless given, the way a packet takes when the client publishes, and bytes from the client',
+        ['in', 'out'],
+        'in',
+      ),
+    ),
     time: option.optional(option.duration('closes so long after the connection was accepted', '1s')),
     how: option.choice('in order, with a reset, or not at all while nothing moves any more', ['fin', 'rst', 'stall'], 'fin'),
     grace: option.duration('how long it waits at the end, while nothing that comes is handled any more; not for `time`', 0),
@@ -81,7 +89,7 @@ export const closeAfter = definePlugin({
   setup({ hooks, on, play, name }, { packet, nth, packets, when, bytes, direction, time, how, grace }) {
     const course = (): Course => ({ received: 0, wanted: 0, bytes: 0, over: false, mute: false })
     const end = endOf(how, grace)
-    const sent = packet !== undefined && (direction === 'out' || fromServer.includes(packet))
+    const sent = packet !== undefined && (direction ?? (fromServer.includes(packet) || answersToClient.includes(packet) ? 'out' : 'in')) === 'out'
     const received = packet !== undefined && !sent
 
     const isDue = (state: Course, { cmd }: Packet) => {

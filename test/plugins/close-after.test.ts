@@ -118,13 +118,23 @@ describe('close-after', () => {
     expect(client.received.flatMap((packet) => (packet.cmd === 'publish' ? packet.payload.toString() : []))).toEqual(['0', '1'])
   })
 
+  test('direction: in is for the acknowledgements of the client', async () => {
+    const { server, client } = await connected({ packet: 'puback', direction: 'in' })
+    await client.send(subscribe, publish(1)).next('puback')
+    server.publish({ topic: 'a', qos: 1 })
+    const { messageId = 0 } = await client.next('publish', { qos: 1, topic: 'a' })
+    expect(client.ended).toBeUndefined()
+    client.send({ cmd: 'puback', messageId })
+    expect(await client.end()).toBe('fin')
+  })
+
   test('a QoS 2 exchange can be cut at each of its packets', async () => {
     for (const [options, expected] of [
       [{ packet: 'publish', when: 'before' }, []],
-      [{ packet: 'pubrec', when: 'instead', direction: 'out' }, []],
-      [{ packet: 'pubrec', when: 'after', direction: 'out' }, ['pubrec 1']],
+      [{ packet: 'pubrec', when: 'instead' }, []],
+      [{ packet: 'pubrec', when: 'after' }, ['pubrec 1']],
       [{ packet: 'pubrel', when: 'instead' }, ['pubrec 1']],
-      [{ packet: 'pubcomp', when: 'after', direction: 'out' }, ['pubrec 1', 'pubcomp 1']],
+      [{ packet: 'pubcomp', when: 'after' }, ['pubrec 1', 'pubcomp 1']],
     ] as const) {
       const { client } = await connected(options)
       client.send({ cmd: 'publish', topic: 'a', qos: 2, messageId: 1 }, { cmd: 'pubrel', messageId: 1 })
