@@ -66,8 +66,8 @@ export function encoded(packet: PacketInput, version: ProtocolVersion = 4): Buff
   return encode(completePacket(packet), version)
 }
 
-/** A packet with fields that its type does not allow. */
-export function altered<P extends Packet>(packet: P, changes: object): P {
+/** A packet, or a part of one, with fields that its type does not allow. */
+export function altered<T extends object>(packet: T, changes: object): T {
   return Object.assign({}, packet, changes)
 }
 

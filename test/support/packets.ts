@@ -3,6 +3,7 @@ import fc, { type Arbitrary } from 'fast-check'
 import {
   addUserProperty,
   type Command,
+  type ConnectPacket,
   type Packet,
   type Properties,
   type ProtocolVersion,
@@ -63,7 +64,7 @@ export const userProperties: Arbitrary<UserProperties> = fc
     return all
   })
 
-function valueOf(name: keyof Properties, form: string, notZero: boolean): Arbitrary<unknown> {
+function arbitraryValue(name: keyof Properties, form: string, notZero: boolean): Arbitrary<unknown> {
   const from = notZero ? 1 : 0
   if (name === 'maximumQoS') return fc.constantFrom(0, 1)
   if (name === 'responseTopic') return topicName
@@ -91,7 +92,7 @@ function valueOf(name: keyof Properties, form: string, notZero: boolean): Arbitr
 function properties(carrier: Command | 'will', without: readonly (keyof Properties)[] = []): Arbitrary<Properties | undefined> {
   const bit = 1 << (carrier === 'will' ? 0 : packetTypes[carrier])
   const rows = propertyRows.filter((row) => (row.carriers & bit) !== 0 && !without.includes(row.name))
-  const model = Object.fromEntries(rows.map((row) => [row.name, valueOf(row.name, row.form, row.notZero)]))
+  const model = Object.fromEntries(rows.map((row) => [row.name, arbitraryValue(row.name, row.form, row.notZero)]))
   return fc.oneof(
     { weight: 1, arbitrary: fc.constant(undefined) },
     {
@@ -134,7 +135,7 @@ function connect(version: ProtocolVersion): Arbitrary<Packet> {
       will: fc.option(will, { nil: undefined }),
       bridgeMode: version === 5 ? fc.constant(undefined) : fc.constantFrom(undefined, true as const),
     })
-    .map((fields) => present(version !== 5 && fields.username === undefined ? { ...fields, password: undefined } : fields))
+    .map((fields): ConnectPacket => present(version !== 5 && fields.username === undefined ? { ...fields, password: undefined } : fields))
   return withProperties(packet, 'connect', version).map((one) => {
     // Authentication data without a method is a protocol error.
     if (one.properties?.authenticationData === undefined || one.properties.authenticationMethod !== undefined) return one
