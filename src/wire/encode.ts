@@ -76,6 +76,18 @@ function writeVarint(target: Buffer, value: number, offset: number): number {
 
 /** The bytes of a packet in a version. Throws MQTTEST_ENCODE, with the reason, for what no packet object can say. */
 export function encode(packet: Packet, version: ProtocolVersion): Buffer {
+  const bytes = encodeType(packet, version)
+  // Only PUBLISH has a DUP flag; on any other packet it is illegal, and can be sent on purpose.
+  return packet.cmd !== 'publish' && 'dup' in packet && packet.dup === true ? withDup(bytes) : bytes
+}
+
+function withDup(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes)
+  copy[0] = (bytes[0] ?? 0) | 8
+  return copy
+}
+
+function encodeType(packet: Packet, version: ProtocolVersion): Buffer {
   switch (packet.cmd) {
     case 'connect':
       return encodeConnect(packet)
@@ -130,8 +142,7 @@ export function encodePublish(packet: PublishPacket, version: ProtocolVersion, p
   else bytes.set(topic, at)
   at += topicLength
   if (idLength > 0) {
-    const id = packet.messageId ?? 0
-    if (id < 0 || id > 65_535) throw new MqttestError('MQTTEST_ENCODE', `a packet id is 0 to 65535, got ${id}`)
+    const id = checkedId(packet.messageId ?? 0)
     bytes[at++] = id >> 8
     bytes[at++] = id & 255
   }
@@ -143,9 +154,13 @@ export function encodePublish(packet: PublishPacket, version: ProtocolVersion, p
   return bytes
 }
 
-function encodeAcknowledgement(packet: AcknowledgementPacket, version: ProtocolVersion): Buffer {
-  const id = packet.messageId
+function checkedId(id: number): number {
   if (!(id >= 0 && id <= 65_535)) throw new MqttestError('MQTTEST_ENCODE', `a packet id is 0 to 65535, got ${id}`)
+  return id
+}
+
+function encodeAcknowledgement(packet: AcknowledgementPacket, version: ProtocolVersion): Buffer {
+  const id = checkedId(packet.messageId)
   const first = (packetTypes[packet.cmd] << 4) | (packet.cmd === 'pubrel' ? 2 : 0)
   const reasonCode = packet.reasonCode ?? 0
   if (version !== 5 || (reasonCode === 0 && isEmpty(packet.properties))) {
@@ -169,14 +184,15 @@ function encodeAcknowledgement(packet: AcknowledgementPacket, version: ProtocolV
 }
 
 function encodeGrants(packet: SubackPacket | UnsubackPacket, version: ProtocolVersion): Buffer {
+  const id = checkedId(packet.messageId)
   const properties = version === 5 ? encodeProperties(packet.properties) : undefined
   const codes = packet.cmd === 'suback' || version === 5 ? (packet.granted ?? []) : []
   const remaining = 2 + (properties?.length ?? 0) + codes.length
   const bytes = Buffer.allocUnsafe(1 + varintLength(remaining) + remaining)
   bytes[0] = packetTypes[packet.cmd] << 4
   let at = writeVarint(bytes, remaining, 1)
-  bytes[at++] = packet.messageId >> 8
-  bytes[at++] = packet.messageId & 255
+  bytes[at++] = id >> 8
+  bytes[at++] = id & 255
   if (properties !== undefined) {
     bytes.set(properties, at)
     at += properties.length
@@ -268,11 +284,19 @@ function encodeString(value: unknown): Buffer {
   return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes])
 }
 
+/** Where the properties stand in the body of the packets that mqtt-packet writes. */
+function propertiesAt(packet: Packet): number {
+  if (packet.cmd === 'connect') return 2 + Buffer.byteLength(packet.protocolId) + 4
+  return packet.cmd === 'disconnect' || packet.cmd === 'auth' ? 1 : 2
+}
+
 function generate(packet: Packet, version: ProtocolVersion): Buffer {
+  // mqtt-packet would send QoS 0 in place of what it does not know.
+  if (packet.cmd === 'subscribe' && packet.subscriptions.some(({ qos }) => !(qos >= 0 && qos <= 2)))
+    throw new MqttestError('MQTTEST_ENCODE', 'SUBSCRIBE cannot be encoded: a QoS is 0, 1 or 2; send the bytes with { raw } instead')
   let bytes: Buffer
   try {
-    // mqtt-packet's types know fewer illegal values than its code does.
-    bytes = mqttPacket.generate(cleaned(packet), { protocolVersion: version })
+    bytes = mqttPacket.generate(withoutProperties(packet), { protocolVersion: version })
   } catch (cause) {
     throw new MqttestError(
       'MQTTEST_ENCODE',
@@ -285,17 +309,37 @@ function generate(packet: Packet, version: ProtocolVersion): Buffer {
       'MQTTEST_ENCODE',
       `${packet.cmd.toUpperCase()} cannot be encoded: a field has a value that does not fit; send the bytes with { raw } instead`,
     )
-  return bytes
+  if (version !== 5) return bytes
+  const place = propertiesAt(packet)
+  if (packet.cmd === 'connect' && packet.will !== undefined && !isEmpty(packet.will.properties))
+    bytes = withProperties(bytes, place + 1 + 2 + Buffer.byteLength(packet.clientId), packet.will.properties)
+  return 'properties' in packet && !isEmpty(packet.properties) ? withProperties(bytes, place, packet.properties) : bytes
 }
 
-/** mqtt-packet writes nothing at all for empty user properties, and refuses a subscription identifier list of one. */
-function cleaned(packet: Packet): mqttPacket.Packet {
-  const copy: object = { ...packet }
-  if ('properties' in packet && packet.properties !== undefined) {
-    const properties = { ...packet.properties }
-    if (properties.userProperties !== undefined && Object.keys(properties.userProperties).length === 0) delete properties.userProperties
-    for (const [name, value] of Object.entries(properties)) if (value === undefined) Reflect.deleteProperty(properties, name)
-    Object.assign(copy, { properties })
+/** Puts properties in the place of the one byte that says that there are none; `place` counts from the variable header. */
+function withProperties(bytes: Buffer, place: number, properties: Properties | undefined): Buffer {
+  const written = encodeProperties(properties)
+  let body = 1
+  while ((bytes[body++] ?? 0) > 127);
+  const before = bytes.subarray(body, body + place)
+  const after = bytes.subarray(body + place + 1)
+  const remaining = before.length + written.length + after.length
+  const head = Buffer.allocUnsafe(1 + varintLength(remaining))
+  head[0] = bytes[0] ?? 0
+  writeVarint(head, remaining, 1)
+  return Buffer.concat([head, before, written, after])
+}
+
+/**
+ * A packet for mqtt-packet, without its properties: it groups user properties by name, writes nothing at all where they
+ * are empty, and refuses what is illegal.
+ */
+function withoutProperties(packet: Packet): mqttPacket.Packet {
+  const { properties: _written, ...copy }: Packet & { properties?: Properties } = packet
+  if (copy.cmd === 'connect' && copy.will !== undefined) {
+    const { properties: _wills, ...will } = copy.will
+    copy.will = will
   }
+  // mqtt-packet's types know no bridge mode and fewer illegal values than its code does.
   return copy as mqttPacket.Packet
 }
