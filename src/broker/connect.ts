@@ -98,7 +98,8 @@ function open(broker: Broker, packet: ConnectPacket, connection: Connection, dec
   }
   if (hooks.session.isUsed()) plan = hooks.session.call(Object.freeze(plan), packet, connection)
 
-  broker.wills.cancel(clientId)
+  // A will that waits is not published where its session goes on [MQTT-3.1.3-9]; one that is thrown away ends with its will.
+  if (plan.resume) broker.wills.cancel(clientId)
   const session = plan.resume && stored !== undefined ? stored : broker.sessions.create(clientId)
   session.expiryMs = plan.expiryMs
   session.keepAlive = connection.version === 5 ? (decision.properties?.serverKeepAlive ?? settings.serverKeepAlive ?? packet.keepalive) : packet.keepalive

@@ -39,16 +39,20 @@ export class Retained {
       const one = this.#tree.get(filter)
       if (one !== undefined) found.push(one)
     }
+    return this.#unexpired(found)
+  }
+
+  /** All of them that have not expired. */
+  all(): Message[] {
+    return this.#unexpired([...this.#tree.values()])
+  }
+
+  #unexpired(messages: readonly Message[]): Message[] {
     const now = this.#run.clock.now()
-    return found.filter((message) => {
+    return messages.filter((message) => {
       if (message.expiresAtMs === undefined || message.expiresAtMs > now) return true
       this.#tree.delete(message.topic) // [MQTT-3.3.2-5]
       return false
     })
-  }
-
-  /** All of them. */
-  all(): Message[] {
-    return [...this.#tree.values()]
   }
 }
