@@ -15,8 +15,6 @@ const interrupted = 130
 /** Serves. Resolves with the exit code when the server has stopped. */
 export async function serve(flags: Flags): Promise<number> {
   const { server, notes } = await startFrom(flags, mqttPort)
-  // Whoever waits for the server goes on from here; the rest can come later, the record holds what it misses.
-  process.stdout.write(`${JSON.stringify({ url: server.url, port: server.port, host: server.host, urls: server.urls, pid: process.pid, seed: server.seed })}\n`)
   let asked = false
   const stop = (signal: NodeJS.Signals) => {
     if (asked) process.exit(interrupted)
@@ -24,6 +22,8 @@ export async function serve(flags: Flags): Promise<number> {
     server.stop(signal).catch(() => undefined)
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+  // Whoever waits for the server goes on from here; the rest can come later, the record holds what it misses.
+  process.stdout.write(`${JSON.stringify({ url: server.url, port: server.port, host: server.host, urls: server.urls, pid: process.pid, seed: server.seed })}\n`)
   const log = await openLog({ level: flags.logLevel ?? 'info', format: flags.logFormat ?? 'line' })
   for (const note of notes) log.say(note.level, note.text)
   log.say('info', `listening at ${server.urls.join(', ')}, seed ${server.seed}; Ctrl-C stops`, { type: 'listening', urls: server.urls, seed: server.seed })
