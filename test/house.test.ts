@@ -186,3 +186,14 @@ test('the top of the project holds what it should, and nothing else', () => {
   const strangers = readdirSync(root).filter((name) => !name.startsWith('.') && !allowed.includes(name) && !built.includes(name))
   expect(strangers).toEqual([])
 })
+
+test('the lock file has the packages of every platform, without which npm ci refuses it, and no address of a registry', () => {
+  const text = readFileSync(join(root, 'package-lock.json'), 'utf8')
+  const packages: { [place: string]: { optionalDependencies?: { [name: string]: string } } } = JSON.parse(text).packages
+  const names = new Set(Object.keys(packages).map((place) => place.slice(place.lastIndexOf('node_modules/') + 'node_modules/'.length)))
+  const missing = Object.values(packages)
+    .flatMap(({ optionalDependencies = {} }) => Object.entries(optionalDependencies))
+    .flatMap(([name, version]) => (names.has(name) || !/^\d/.test(version) ? [] : [name]))
+  expect(missing, 'node .build/complete-lock.mjs adds them').toEqual([])
+  expect(text).not.toMatch(/"resolved": "http/)
+})
