@@ -3,8 +3,6 @@
  *
  * Each user draws from a stream of its own, named after it: adding a plugin does not change what another one draws.
  */
-import { randomBytes } from 'node:crypto'
-
 /** A repeatable stream of chance. */
 export interface Random {
   /** A number from 0 up to but not including 1. */
@@ -25,7 +23,10 @@ export interface Random {
 
 /** A fresh seed, short enough to be typed: eight characters of 0-9 and a-z. */
 export function freshSeed(): string {
-  return randomBytes(5).readUIntBE(0, 5).toString(36).padStart(8, '0')
+  // Not node:crypto: nobody has to be kept from guessing it, and to load that takes longer than to start a server.
+  return Math.floor(Math.random() * 2 ** 40)
+    .toString(36)
+    .padStart(8, '0')
 }
 
 /** Four 32-bit words out of a text (cyrb128 mixing), the state of the generator. */

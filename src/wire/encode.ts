@@ -4,10 +4,14 @@
  * say it (QoS 3, DUP on any packet, any reason code, no granted codes, packet id 0, ill-formed topics as a Buffer)
  * through `encode`, and everything else as bytes in a step { raw }.
  */
-import mqttPacket from 'mqtt-packet'
+// Not its main file: that brings the parser and a stream library along, and half of the time that an import takes.
+import type { Packet as ForeignPacket } from 'mqtt-packet'
+import generatePacket from 'mqtt-packet/generate.js'
+import writeToStream from 'mqtt-packet/writeToStream.js'
 import { MqttestError } from '../errors.ts'
 import {
   type AcknowledgementPacket,
+  type ConnackPacket,
   type ConnectPacket,
   type Packet,
   type Properties,
@@ -22,7 +26,7 @@ import {
 import { type PropertyRow, propertyRows } from './properties.ts'
 
 // The default builds 65,536 buffers at the first packet, and truncates frames for numbers out of range.
-mqttPacket.writeToStream.cacheNumbers = false
+writeToStream.cacheNumbers = false
 
 /**
  * Memory for packets, cut from large pieces, one packet behind the other: what one tick sends on a connection mostly lies
@@ -56,6 +60,7 @@ const acknowledgementMemory = new Memory(16 * 1024)
 const pingresp = Buffer.from([0xd0, 0x00])
 const pingreq = Buffer.from([0xc0, 0x00])
 const noProperties = Buffer.from([0])
+const none = Buffer.alloc(0)
 
 /** The number of bytes that a remaining length, or any variable byte integer, takes. */
 function varintLength(value: number): number {
@@ -91,6 +96,8 @@ function encodeType(packet: Packet, version: ProtocolVersion): Buffer {
   switch (packet.cmd) {
     case 'connect':
       return encodeConnect(packet)
+    case 'connack':
+      return encodeConnack(packet, version)
     case 'publish':
       return encodePublish(packet, version, version === 5 ? encodeProperties(packet.properties) : undefined)
     case 'puback':
@@ -117,6 +124,19 @@ function encodeType(packet: Packet, version: ProtocolVersion): Buffer {
 
 function isEmpty(properties: Properties | undefined): boolean {
   return properties === undefined || Object.keys(properties).length === 0
+}
+
+function encodeConnack(packet: ConnackPacket, version: ProtocolVersion): Buffer {
+  const code = version === 5 ? packet.reasonCode : packet.returnCode
+  if (code === undefined) return generate(packet, version)
+  const properties = version === 5 ? encodeProperties(packet.properties) : none
+  const remaining = 2 + properties.length
+  const head = Buffer.allocUnsafe(1 + varintLength(remaining) + 2)
+  head[0] = 0x20
+  const at = writeVarint(head, remaining, 1)
+  head[at] = packet.sessionPresent ? 1 : 0
+  head[at + 1] = code
+  return properties.length === 0 ? head : Buffer.concat([head, properties])
 }
 
 /**
@@ -296,7 +316,7 @@ function generate(packet: Packet, version: ProtocolVersion): Buffer {
     throw new MqttestError('MQTTEST_ENCODE', 'SUBSCRIBE cannot be encoded: a QoS is 0, 1 or 2; send the bytes with { raw } instead')
   let bytes: Buffer
   try {
-    bytes = mqttPacket.generate(withoutProperties(packet), { protocolVersion: version })
+    bytes = generatePacket(withoutProperties(packet), { protocolVersion: version })
   } catch (cause) {
     throw new MqttestError(
       'MQTTEST_ENCODE',
@@ -334,12 +354,12 @@ function withProperties(bytes: Buffer, place: number, properties: Properties | u
  * A packet for mqtt-packet, without its properties: it groups user properties by name, writes nothing at all where they
  * are empty, and refuses what is illegal.
  */
-function withoutProperties(packet: Packet): mqttPacket.Packet {
+function withoutProperties(packet: Packet): ForeignPacket {
   const { properties: _written, ...copy }: Packet & { properties?: Properties } = packet
   if (copy.cmd === 'connect' && copy.will !== undefined) {
     const { properties: _wills, ...will } = copy.will
     copy.will = will
   }
   // mqtt-packet's types know no bridge mode and fewer illegal values than its code does.
-  return copy as mqttPacket.Packet
+  return copy as ForeignPacket
 }
