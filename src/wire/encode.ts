@@ -329,18 +329,29 @@ function generate(packet: Packet, version: ProtocolVersion): Buffer {
       'MQTTEST_ENCODE',
       `${packet.cmd.toUpperCase()} cannot be encoded: a field has a value that does not fit; send the bytes with { raw } instead`,
     )
-  if (version !== 5) return bytes
   const place = propertiesAt(packet)
+  // The flags stand in front of the two bytes of keep-alive.
+  if (packet.cmd === 'connect' && !packet.clean) {
+    const flagsAt = bodyOf(bytes) + place - 3
+    bytes[flagsAt] = (bytes[flagsAt] ?? 0) & ~2
+  }
+  if (version !== 5) return bytes
   if (packet.cmd === 'connect' && packet.will !== undefined && !isEmpty(packet.will.properties))
     bytes = withProperties(bytes, place + 1 + 2 + Buffer.byteLength(packet.clientId), packet.will.properties)
   return 'properties' in packet && !isEmpty(packet.properties) ? withProperties(bytes, place, packet.properties) : bytes
 }
 
+/** Where the variable header begins. */
+function bodyOf(bytes: Buffer): number {
+  let body = 1
+  while ((bytes[body++] ?? 0) > 127);
+  return body
+}
+
 /** Puts properties in the place of the one byte that says that there are none; `place` counts from the variable header. */
 function withProperties(bytes: Buffer, place: number, properties: Properties | undefined): Buffer {
   const written = encodeProperties(properties)
-  let body = 1
-  while ((bytes[body++] ?? 0) > 127);
+  const body = bodyOf(bytes)
   const before = bytes.subarray(body, body + place)
   const after = bytes.subarray(body + place + 1)
   const remaining = before.length + written.length + after.length
@@ -352,7 +363,7 @@ function withProperties(bytes: Buffer, place: number, properties: Properties | u
 
 /**
  * A packet for mqtt-packet, without its properties: it groups user properties by name, writes nothing at all where they
- * are empty, and refuses what is illegal.
+ * are empty, and refuses what is illegal. It also refuses an empty client id without a clean start, which MQTT 5 allows.
  */
 function withoutProperties(packet: Packet): ForeignPacket {
   const { properties: _written, ...copy }: Packet & { properties?: Properties } = packet
@@ -360,6 +371,7 @@ function withoutProperties(packet: Packet): ForeignPacket {
     const { properties: _wills, ...will } = copy.will
     copy.will = will
   }
+  if (copy.cmd === 'connect' && copy.clientId === '') copy.clean = true
   // mqtt-packet's types know no bridge mode and fewer illegal values than its code does.
   return copy as ForeignPacket
 }

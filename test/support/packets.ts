@@ -128,14 +128,18 @@ function connect(version: ProtocolVersion): Arbitrary<Packet> {
       protocolId: fc.constant(version === 3 ? 'MQIsdp' : 'MQTT'),
       protocolVersion: fc.constant<number>(version),
       clean: fc.boolean(),
-      clientId: soundText(),
+      clientId: soundText(version === 3 ? 1 : 0),
       keepalive: fc.integer({ min: 0, max: 65_535 }),
       username: fc.option(soundText(), { nil: undefined }),
       password: fc.option(bytes(), { nil: undefined }),
       will: fc.option(will, { nil: undefined }),
       bridgeMode: version === 5 ? fc.constant(undefined) : fc.constantFrom(undefined, true as const),
     })
-    .map((fields): ConnectPacket => present(version !== 5 && fields.username === undefined ? { ...fields, password: undefined } : fields))
+    .map((fields): ConnectPacket => {
+      if (version === 5) return present(fields)
+      // Before MQTT 5, a password needs a user name, and a session that is kept needs a client id.
+      return present({ ...fields, clean: fields.clean || fields.clientId === '', password: fields.username === undefined ? undefined : fields.password })
+    })
   return withProperties(packet, 'connect', version).map((one) => {
     // Authentication data without a method is a protocol error.
     if (one.properties?.authenticationData === undefined || one.properties.authenticationMethod !== undefined) return one
