@@ -26,8 +26,8 @@ export interface Run {
   readonly lint: LintMode
   /** false: no broker answers; the test plays it by hand. */
   readonly core: boolean
-  /** Arms a timer, after the `timer` hook had its say; undefined where the answer is "never". */
-  arm(kind: TimerKind, delayMs: number, action: () => void, connection?: Connection): Timer | undefined
+  /** Arms a timer, after the `timer` hook had its say; undefined where the answer is "never". See timers.ts. */
+  arm(kind: TimerKind, delayMs: number, action: (chosenMs: number) => void, connection?: Connection, again?: boolean): Timer | undefined
   /** Writes the connection's output when what is at hand is done, so that a tick makes one write. */
   flushSoon(connection: Connection): void
   /** A connection has ended; its transport may still be on its way out. */

@@ -124,7 +124,7 @@ export class Server {
       broker: () => this.#broker,
       lint,
       core: options.core !== false,
-      arm: (kind, delayMs, action, connection) => this.#timers.arm(kind, delayMs, action, connection),
+      arm: (kind, delayMs, action, connection, again) => this.#timers.arm(kind, delayMs, action, connection, again),
       flushSoon: (connection) => this.#connections.flushSoon(connection),
       connectionClosed: (connection) => this.#connectionClosed(connection),
       transportClosed: (connection) => this.#connections.transportClosed(connection),

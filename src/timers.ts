@@ -20,15 +20,19 @@ export class Timers {
     return this.#running.size
   }
 
-  /** Arms a timer; undefined where a plugin decided that it never fires. */
-  arm(kind: TimerKind, delayMs: number, action: () => void, connection?: Connection): Timer | undefined {
+  /**
+   * Arms a timer; undefined where a plugin decided that it never fires. The action is told after how long it was meant to
+   * fire. What goes on with a timer that was armed before (`again`) is not asked for a second time.
+   */
+  arm(kind: TimerKind, delayMs: number, action: (chosenMs: number) => void, connection?: Connection, again = false): Timer | undefined {
     let chosenMs: number | null = delayMs
     // The steps of plans are not asked for: who wants another wait changes the plan.
-    if (kind !== 'plan' && this.#hooks.timer.isUsed()) chosenMs = this.#hooks.timer.call(delayMs, { kind }, connection)
+    if (kind !== 'plan' && !again && this.#hooks.timer.isUsed()) chosenMs = this.#hooks.timer.call(delayMs, { kind }, connection)
     if (chosenMs === null || chosenMs === Number.POSITIVE_INFINITY) return undefined
-    const inner = this.#clock.after(chosenMs, () => {
+    const meantMs = chosenMs
+    const inner = this.#clock.after(meantMs, () => {
       this.#running.delete(timer)
-      action()
+      action(meantMs)
     })
     const timer: Timer = {
       cancel: () => {

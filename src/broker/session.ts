@@ -43,6 +43,8 @@ export class Session {
   /** Deliveries that were dropped, by reason. */
   readonly dropped = { queueFull: 0, tooLarge: 0, expired: 0, slow: 0 }
   #queue: Delivery[] = []
+  /** Deliveries in flight that wait for room to be sent again on a new connection. */
+  #resends: InFlightDelivery[] = []
   /** Topic aliases towards the client, by topic; new with every connection [MQTT-3.3.2-7]. */
   #aliases: Map<string, number> | undefined
 
@@ -63,22 +65,25 @@ export class Session {
     this.connection = connection
     this.limits = limits
     this.#aliases = undefined
+    this.#resends = []
   }
 
   /** The connection is gone; what is in flight stays. */
   detach(): void {
     this.connection = undefined
     this.#aliases = undefined
+    this.#resends = []
   }
 
-  /** Sends again what was in flight, in order, with DUP set [MQTT-4.4.0-1, MQTT-3.3.1-1, MQTT-4.6.0-1]. */
+  /**
+   * Sends again what was in flight, in order, with DUP set [MQTT-4.4.0-1, MQTT-3.3.1-1, MQTT-4.6.0-1], as far as the client's
+   * receive maximum has room; the rest follows when there is some.
+   */
   resend(): void {
     const { connection } = this
     if (connection === undefined) return
-    for (const entry of [...this.inFlight.all()]) {
-      if (entry.awaits === 'pubcomp') connection.sendPacket({ cmd: 'pubrel', messageId: entry.id }, { kind: 'resend' })
-      else this.#send(connection, entry.delivery, entry.id, true)
-    }
+    this.#resends = [...this.inFlight.all()].filter((entry) => entry.awaits !== 'pubcomp')
+    for (const entry of this.inFlight.all()) if (entry.awaits === 'pubcomp') connection.sendPacket({ cmd: 'pubrel', messageId: entry.id }, { kind: 'resend' })
     this.pump()
   }
 
@@ -94,7 +99,7 @@ export class Session {
       this.#send(connection, delivery, undefined, false)
       return
     }
-    if (connection !== undefined && this.#queue.length === 0 && this.inFlight.size < this.limits.receiveMaximum && this.#begin(connection, delivery)) return
+    if (connection !== undefined && this.#queue.length === 0 && this.#hasRoom && this.#begin(connection, delivery)) return
     if (this.#queue.length >= this.run.settings.queueLimit) {
       this.#drop('queueFull', delivery)
       return
@@ -102,23 +107,35 @@ export class Session {
     this.#queue.push(delivery)
   }
 
-  /** Sends what is in line, as far as the client's receive maximum has room [MQTT-4.9.0-1]. */
+  /** Whether the client may be sent one more [MQTT-4.9.0-1]. */
+  get #hasRoom(): boolean {
+    return this.#resends.length === 0 && this.inFlight.size < this.limits.receiveMaximum
+  }
+
+  /** Sends what is in line, as far as the client's receive maximum has room. */
   pump(): void {
     const { connection } = this
-    if (connection === undefined || this.#queue.length === 0) return
+    if (connection === undefined) return
+    while (this.#resends.length > 0 && this.inFlight.size - this.#resends.length < this.limits.receiveMaximum && !connection.closed) {
+      const entry = this.#resends.shift()
+      if (entry === undefined || entry.awaits === 'pubcomp') continue
+      if (this.#tooLarge(connection, entry.delivery)) this.inFlight.remove(entry.id)
+      else this.#send(connection, entry.delivery, entry.id, true)
+    }
     let sent = 0
     for (const delivery of this.#queue) {
-      if (this.inFlight.size >= this.limits.receiveMaximum || connection.closed) break
-      if (!this.#begin(connection, delivery)) break
+      if (!this.#hasRoom || connection.closed || !this.#begin(connection, delivery)) break
       sent++
     }
-    if (sent > 0) this.#queue = this.#queue.slice(sent)
+    if (sent > 0) this.#queue.splice(0, sent)
   }
 
   /** The client finished a delivery. */
   acknowledged(id: number): InFlightDelivery | undefined {
     const entry = this.inFlight.remove(id)
-    if (entry !== undefined && this.#queue.length > 0) this.pump()
+    if (entry === undefined) return undefined
+    if (this.#resends.length > 0) this.#resends = this.#resends.filter((other) => other !== entry)
+    this.pump()
     return entry
   }
 
@@ -127,6 +144,7 @@ export class Session {
     this.inFlight.clear()
     this.received.clear()
     this.#queue = []
+    this.#resends = []
   }
 
   #begin(connection: Connection, delivery: Delivery): boolean {
@@ -202,9 +220,12 @@ export class Session {
 
   /** A packet above the client's maximum packet size is not sent; the rest goes on as if it had been [MQTT-3.1.2-24, -25]. */
   #tooLarge(connection: Connection, delivery: Delivery): boolean {
-    const { maximumPacketSize } = this.limits
+    const { maximumPacketSize, topicAliasMaximum } = this.limits
     const { message } = delivery
-    if (maximumPacketSize === Number.POSITIVE_INFINITY || message.payload.length + message.topic.length + 4 < maximumPacketSize / 2) return false
+    if (maximumPacketSize === Number.POSITIVE_INFINITY) return false
+    // Measured only where it may be too large: a character takes 3 bytes at most, everything but user properties 32.
+    const atMost = message.payload.length + message.topic.length * 3 + delivery.subscriptionIdentifiers.length * 5 + 32
+    if (message.properties === undefined && atMost <= maximumPacketSize) return false
     const packet: PublishPacket = {
       cmd: 'publish',
       topic: message.topic,
@@ -216,6 +237,7 @@ export class Session {
     }
     const extra: Properties = delivery.subscriptionIdentifiers.length > 0 ? { subscriptionIdentifier: [...delivery.subscriptionIdentifiers] } : {}
     if (message.expiresAtMs !== undefined) extra.messageExpiryInterval = 1
+    if (topicAliasMaximum > 0) extra.topicAlias = 1
     const size = encodePublish(packet, connection.version, connection.version === 5 ? encodeProperties({ ...message.properties, ...extra }) : undefined).length
     if (size <= maximumPacketSize) return false
     this.#drop('tooLarge', delivery)

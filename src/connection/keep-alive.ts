@@ -8,18 +8,17 @@ export class KeepAlive {
   readonly #run: Run
   readonly #connection: Connection
   #timer: Timer | undefined
-  #limitMs = 0
 
   constructor(run: Run, connection: Connection) {
     this.#run = run
     this.#connection = connection
   }
 
-  /** Begins with the keep-alive of CONNECT or of the server, in seconds; 0 is off. */
+  /** Begins with the keep-alive of CONNECT or of the server, in seconds; 0 is off. A plugin may choose another deadline. */
   start(seconds: number): void {
     this.stop()
-    this.#limitMs = seconds * 1000 * this.#run.settings.keepAliveFactor
-    if (this.#limitMs > 0) this.#arm(this.#limitMs)
+    const limitMs = seconds * 1000 * this.#run.settings.keepAliveFactor
+    if (limitMs > 0) this.#timer = this.#run.arm('keepalive', limitMs, (chosenMs) => this.#check(chosenMs), this.#connection)
   }
 
   stop(): void {
@@ -27,15 +26,9 @@ export class KeepAlive {
     this.#timer = undefined
   }
 
-  #arm(delayMs: number): void {
-    this.#timer = this.#run.arm('keepalive', delayMs, () => this.#check(delayMs), this.#connection)
-  }
-
-  #check(delayMs: number): void {
+  #check(limitMs: number): void {
     const silentMs = this.#run.clock.now() - this.#connection.lastReceivedMs
-    // A plugin may have asked for another deadline than ours; then its own time counts.
-    const limitMs = Math.min(delayMs, this.#limitMs)
-    if (silentMs < limitMs) this.#arm(limitMs - silentMs)
+    if (silentMs < limitMs) this.#timer = this.#run.arm('keepalive', limitMs - silentMs, () => this.#check(limitMs), this.#connection, true)
     else this.#connection.violate('keepalive-timeout', { detail: `${Math.round(silentMs)} ms` })
   }
 }
