@@ -50,7 +50,7 @@ const captured = {
 const longestDelayMs = 2 ** 31 - 1
 
 /** The time of this machine, kept out of reach of fake timers. Its timers do not keep a process alive. */
-export const realClock: Clock = {
+const realClock: Clock = {
   now: captured.performanceNow,
   wallTime: () => captured.dateNow(),
   after(delayMs, action) {
