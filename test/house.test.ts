@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { errorCodes } from 'mqttest'
 import { describe, expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -196,4 +197,12 @@ test('the lock file has the packages of every platform, without which npm ci ref
     .flatMap(([name, version]) => (names.has(name) || !/^\d/.test(version) ? [] : [name]))
   expect(missing, 'node .build/complete-lock.mjs adds them').toEqual([])
   expect(text).not.toMatch(/"resolved": "http/)
+})
+
+test('the README lists every code of an error with what it means, and no other', () => {
+  const section = /^## Errors$([\s\S]*?)^## /m.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1] ?? ''
+  const listed = [...section.matchAll(/^\| `(MQTTEST_\w+)` \| (.*?) \|$/gm)].map(([, code, meaning]) => [code, meaning])
+  expect(listed.filter(([code]) => code !== 'MQTTEST_PLUGIN_FAILED')).toEqual(Object.entries(errorCodes))
+  // The one code that every PluginError has.
+  expect(listed.map(([code]) => code)).toContain('MQTTEST_PLUGIN_FAILED')
 })
