@@ -16,7 +16,10 @@ export function handlePublish(broker: Broker, packet: PublishPacket, connection:
   if (packet.qos === 2 && messageId !== undefined) {
     if (session.received.has(messageId)) {
       // The message is there already; only its acknowledgement is repeated [MQTT-4.3.3-10].
-      if (!packet.dup && connection.version === 5) return answer(connection, packet, 0x91)
+      if (!packet.dup && connection.version === 5) {
+        if (connection.violate('packet-id-in-use', { packet, raw, detail: `id ${messageId}` }) !== 'disconnect') answer(connection, packet, 0x91)
+        return undefined
+      }
       return answer(connection, packet, 0)
     }
     // QoS 1 is acknowledged as soon as it is read, so only QoS 2 can add up [MQTT-3.3.4-7].
@@ -43,7 +46,8 @@ function isAllowed(broker: Broker, packet: PublishPacket, connection: Connection
   const { settings } = broker.run
   if (packet.qos > settings.maximumQos) connection.violate('publish-qos-above-maximum', { packet, raw, offset: 0, detail: `QoS ${packet.qos}` })
   else if (packet.retain && !settings.retainAvailable) connection.violate('publish-retain-unavailable', { packet, raw, offset: 0 })
-  else return true
+  // Not passed on, so it does no harm [MQTT-3.3.4-6].
+  else return packet.properties?.subscriptionIdentifier === undefined || connection.violate('publish-subscription-identifier', { packet, raw }) !== 'disconnect'
   return false
 }
 

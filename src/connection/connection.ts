@@ -77,6 +77,8 @@ export class Connection {
   #busy = false
   /** The last packet is on its way; see `sendLast`. */
   #leaving = false
+  /** The client said more after DISCONNECT. */
+  #saidMore = false
   #reading = false
   #started = false
   #lanes: Lanes | undefined
@@ -146,27 +148,37 @@ export class Connection {
   }
 
   #read(bytes: Buffer): void {
-    if (this.closed || this.#leaving) return
+    if (this.closed || this.#leaving) return this.#afterTheEnd(bytes)
     const malformed = this.#reader.push(bytes, this.#onFrame)
     if (malformed !== undefined && !this.closed && !this.#leaving) this.#refuse(malformed, this.#reader.rest())
+    if (this.closed) this.#afterTheEnd(this.#reader.unread)
+  }
+
+  /** Nothing that comes after DISCONNECT is heard; it is said once [MQTT-3.14.4-1]. */
+  #afterTheEnd(bytes: Buffer): void {
+    if (bytes.length === 0 || this.#saidMore || this.ended?.by !== 'client' || this.ended.how !== 'disconnect') return
+    this.#saidMore = true
+    this.violate('packet-after-disconnect', { raw: bytes, offset: 0, detail: `${bytes.length} bytes` })
   }
 
   readonly #onFrame = (frame: Frame): boolean => {
-    const { type, bytes } = frame
+    const { type, bytes, bodyOffset } = frame
     if (type === 1 && this.phase === 'new') this.version = versionOf(frame)
     const packet = decode(frame, this.version)
     this.run.journal.packet(this.number, 'in', bytes, this.version, undefined)
     this.counts[type] = (this.counts[type] ?? 0) + 1
     if (packet instanceof Malformed) {
       // Without an authentication method, AUTH is wrong whatever stands in it [MQTT-4.12.0-7].
-      if (type === 15 && this.version === 5 && this.connect?.properties?.authenticationMethod === undefined)
-        this.violate('auth-without-method', { raw: bytes, offset: 0 })
+      if (type === 15 && this.version === 5 && this.#method === undefined) this.violate('auth-without-method', { raw: bytes, offset: 0 })
       else this.#refuse(packet, bytes)
       return !this.closed
     }
+    if (bodyOffset > 2 && bytes[bodyOffset - 1] === 0) this.violate('remaining-length-not-minimal', { packet, raw: bytes, offset: 1 })
     this.#lanes?.signal(packet.cmd)
     if (this.#busy) {
-      if (packet.cmd === 'auth' && this.#exchange !== undefined) this.#answerExchange(packet)
+      if (packet.cmd === 'auth' && this.#exchange !== undefined) this.#answerExchange(packet, bytes)
+      else if (this.phase === 'connecting' && this.#method !== undefined && packet.cmd !== 'auth' && packet.cmd !== 'disconnect')
+        this.violate('packets-before-connack-with-auth', { packet, raw: bytes, offset: 0, detail: packet.cmd.toUpperCase() }) // [MQTT-3.1.2-30]
       else if (packet.cmd === 'disconnect' && this.phase === 'connecting') this.#handle(packet, bytes)
       else {
         this.#queue.push({ packet, raw: bytes })
@@ -424,7 +436,7 @@ export class Connection {
     this.#wireIn?.cancel()
     this.#queue = []
     this.#lanes?.cancel()
-    this.#answerExchange(undefined)
+    this.#endExchange(undefined)
     this.run.journal.add({ type: 'close', connection: this.number, ...info })
     if (wasAccepted) this.run.broker().disconnected(this, info)
     this.run.connectionClosed(this)
@@ -503,7 +515,20 @@ export class Connection {
     })
   }
 
-  #answerExchange(packet: AuthPacket | undefined): void {
+  /** The authentication method that CONNECT named. */
+  get #method(): string | undefined {
+    return this.connect?.properties?.authenticationMethod
+  }
+
+  #answerExchange(packet: AuthPacket, raw: Buffer): void {
+    const method = packet.properties?.authenticationMethod
+    if (method !== this.#method)
+      this.violate(method === undefined ? 'auth-method-missing' : 'auth-method-mismatch', { packet, raw, offset: 0 }) // [MQTT-4.12.0-5]
+    else if (packet.reasonCode !== 0x18) this.violate('auth-unexpected', { packet, raw, offset: 2 })
+    else this.#endExchange(packet)
+  }
+
+  #endExchange(packet: AuthPacket | undefined): void {
     const answer = this.#exchange
     this.#exchange = undefined
     answer?.(packet)

@@ -33,6 +33,7 @@ export class FrameReader {
   #wanted = 0
   #limit: number
   #broken = false
+  #unread: Buffer = Buffer.alloc(0)
 
   constructor(limit: number = largestPacket) {
     this.#limit = limit
@@ -41,6 +42,11 @@ export class FrameReader {
   /** Bytes of a packet that has begun and is not complete. */
   get held(): number {
     return this.#held
+  }
+
+  /** What stood behind the packet at which `sink` returned false. */
+  get unread(): Buffer {
+    return this.#unread
   }
 
   /** The bytes of the packet that has begun. */
@@ -69,6 +75,7 @@ export class FrameReader {
       goesOn = sink(frame)
       return goesOn
     })
+    if (!goesOn) this.#unread = chunk.subarray(missing)
     return goesOn && problem === undefined ? this.#cut(chunk.subarray(missing), sink) : problem
   }
 
@@ -122,7 +129,10 @@ export class FrameReader {
       const whole = start === 0 && stop === end ? bytes : bytes.subarray(start, stop)
       start = stop
       const go = sink({ bytes: whole, type: first >> 4, flags: first & 15, bodyOffset: whole.length - length })
-      if (!go) return undefined
+      if (!go) {
+        this.#unread = bytes.subarray(start)
+        return undefined
+      }
     }
     return undefined
   }

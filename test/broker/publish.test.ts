@@ -74,10 +74,12 @@ describe('the answer to a message of MQTT 5', () => {
   })
 
   test('says 0x91 where a QoS 2 id that is in use comes with another message, not marked as DUP', async () => {
-    const client = await join(await memoryServer(), 'me')
+    const server = await memoryServer()
+    const client = await join(server, 'me')
     client.send({ cmd: 'publish', topic: 'a', qos: 2, messageId: 1 }, { cmd: 'publish', topic: 'b', qos: 2, messageId: 1 })
     await client.count(3)
     expect(answers(client)).toEqual(['pubrec 1', 'pubrec 1 0x91'])
+    expect(server.report().violations).toMatchObject([{ rule: 'packet-id-in-use', level: 'warning' }])
   })
 
   test.each([1, 2] as const)('at QoS %i says what a plugin decided; the message goes nowhere, and its id is free again', async (qos) => {
@@ -165,6 +167,15 @@ describe('properties of a message', () => {
     await subscribe(client, '#')
     client.send({ cmd: 'publish', topic: 'a', properties: { topicAlias: 3 } })
     expect((await client.next('publish')).properties).toBeUndefined()
+  })
+
+  test('a subscription identifier from a client is reported, and goes no further [MQTT-3.3.4-6]', async () => {
+    const server = await memoryServer()
+    const client = await join(server, 'me')
+    await subscribe(client, 'a')
+    client.send({ cmd: 'publish', topic: 'a', properties: { subscriptionIdentifier: 5 } })
+    expect((await client.next('publish')).properties).toBeUndefined()
+    expect(server.report().violations).toMatchObject([{ rule: 'publish-subscription-identifier', level: 'warning' }])
   })
 
   test('a payload that is declared as text, but is none, ends the connection', async () => {
