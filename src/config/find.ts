@@ -1,12 +1,12 @@
 /** The config file: found by cosmiconfig, read by loaders of ours. */
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import { basename, dirname, resolve } from 'node:path'
-import { cosmiconfig, defaultLoaders, type Loader } from 'cosmiconfig'
+import { basename, dirname, join, resolve } from 'node:path'
+import type { Loader } from 'cosmiconfig'
 import { isMqttestError, MqttestError, nameHint } from '../errors.ts'
 import { jsonErrorOffset } from './json-error.ts'
 import { explainLoadError } from './load-error.ts'
-import { lineAndColumn, mistake, shownPath } from './location.ts'
-import { loadModule, moduleEndings } from './module.ts'
+import { lineAndColumn, mistake, shownPath, textOf } from './location.ts'
+import { foldersUp, loadModule, moduleEndings } from './module.ts'
 
 /** Where a config may stand in a folder, in the order in which it is looked for. */
 export const searchPlaces: readonly string[] = [
@@ -53,7 +53,8 @@ const loadJson: Loader = (file, content) => {
   return typeof value === 'object' && value !== null && 'mqttest' in value ? { mqttest: new Box(value.mqttest) } : {}
 }
 
-const loadYaml: Loader = (file, content) => {
+const loadYaml: Loader = async (file, content) => {
+  const { defaultLoaders } = await import('cosmiconfig')
   try {
     return new Box(defaultLoaders['.yaml'](file, content))
   } catch (error) {
@@ -75,7 +76,8 @@ function yamlProblem(error: unknown): { reason: string; mark: { line: number; co
   return { reason: `not valid YAML: ${reason}`, mark: known ? { line: Number(mark.line) + 1, column: Number(mark.column) + 1 } : undefined }
 }
 
-function explorer() {
+async function explorer() {
+  const { cosmiconfig } = await import('cosmiconfig')
   const scripts = Object.fromEntries(moduleEndings.map((ending) => [ending, loadScript]))
   return cosmiconfig('mqttest', {
     searchPlaces: [...searchPlaces],
@@ -85,6 +87,22 @@ function explorer() {
     cache: false,
     loaders: { ...scripts, '.json': loadJson, '.yaml': loadYaml, '.yml': loadYaml, noExt: loadYaml },
   })
+}
+
+/**
+ * Whether a search can find anything. Most runs of the command line have no config, and then cosmiconfig, a sixth of the
+ * start, need not be loaded.
+ */
+function mayHoldConfig(folder: string): boolean {
+  for (const parent of foldersUp(folder)) {
+    const names = existsSync(parent) ? readdirSync(parent) : []
+    const description = names.includes('package.json') ? textOf(join(parent, 'package.json')) : ''
+    // cosmiconfig's own settings, in .config or package.json, may name more places.
+    if (/"(mqttest|cosmiconfig)"/.test(description) || names.includes('.config')) return true
+    if (names.some((name) => name !== 'package.json' && searchPlaces.includes(name))) return true
+    if (names.includes('package.json') || names.includes('package.yaml')) return false
+  }
+  return false
 }
 
 /** cosmiconfig's own complaints, such as one about its own settings in a package.json, are the author's to mend as well. */
@@ -99,7 +117,8 @@ async function asMistake<T>(look: () => Promise<T>): Promise<T> {
 
 /** The config that holds for a folder; undefined where there is none. */
 export async function searchConfig(folder: string): Promise<ConfigFile | undefined> {
-  const found = await asMistake(() => explorer().search(folder))
+  if (!mayHoldConfig(folder)) return undefined
+  const found = await asMistake(async () => (await explorer()).search(folder))
   return found === null ? undefined : opened(found.filepath, found.config)
 }
 
@@ -122,7 +141,7 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   const known = [...moduleEndings, '.json', '.yaml', '.yml']
   if (/\.\w+$/.test(basename(file).slice(1)) && !known.some((ending) => file.endsWith(ending)))
     throw mistake('MQTTEST_CONFIG_SYNTAX', `a config file ends in ${known.join(', ')}`, { file })
-  const found = await asMistake(() => explorer().load(file))
+  const found = await asMistake(async () => (await explorer()).load(file))
   if (found === null) throw mistake('MQTTEST_CONFIG_NOT_FOUND', "there is no key 'mqttest' in it", { file })
   return opened(found.filepath, found.config)
 }

@@ -36,7 +36,7 @@ describe('syntax', () => {
     ['mqttest.config.json', '{ "seed": 1, }', 'mqttest.config.json:1:14: not valid JSON: Expected double-quoted property name'],
     ['mqttest.config.yaml', 'seed: 1\nplugins: [a, b\nlint: off\n', 'mqttest.config.yaml:3:'],
     ['.mqttestrc', 'seed: [\n', '.mqttestrc:2:1: not valid YAML: '],
-    ['package.json', '{\n  "name": "x",,\n}', 'package.json:2:15: not valid JSON: '],
+    ['package.json', '{\n  "mqttest": 1,,\n}', 'package.json:2:16: not valid JSON: '],
   ])('%s: %s', async (place, text, message) => {
     const error = await mistakeIn({ [place]: text })
     expect(error.code).toBe('MQTTEST_CONFIG_SYNTAX')
