@@ -148,7 +148,10 @@ export class Connection {
   }
 
   #read(bytes: Buffer): void {
-    if (this.closed || this.#leaving) return this.#afterTheEnd(bytes)
+    if (this.closed || this.#leaving) {
+      this.#afterTheEnd(bytes)
+      return
+    }
     const malformed = this.#reader.push(bytes, this.#onFrame)
     if (malformed !== undefined && !this.closed && !this.#leaving) this.#refuse(malformed, this.#reader.rest())
     if (this.closed) this.#afterTheEnd(this.#reader.unread)
@@ -171,7 +174,7 @@ export class Connection {
       // Without an authentication method, AUTH is wrong whatever stands in it [MQTT-4.12.0-7].
       if (type === 15 && this.version === 5 && this.#method === undefined) this.violate('auth-without-method', { raw: bytes, offset: 0 })
       else this.#refuse(packet, bytes)
-      return !this.closed
+      return !this.closed && !this.#leaving
     }
     if (bodyOffset > 2 && bytes[bodyOffset - 1] === 0) this.violate('remaining-length-not-minimal', { packet, raw: bytes, offset: 1 })
     this.#lanes?.signal(packet.cmd)

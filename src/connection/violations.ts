@@ -1,7 +1,7 @@
 /** What becomes of a violation: the `violation` hook has its say, it is put on record, and the connection may end. */
 import type { Verdict, Violation } from '../lint/violation.ts'
 import { encode } from '../wire/encode.ts'
-import type { ConnackPacket } from '../wire/packet.ts'
+import { type ConnackPacket, packetTypes } from '../wire/packet.ts'
 import { returnCodeOf } from '../wire/reason-codes.ts'
 import { causes } from './cause.ts'
 import type { Connection } from './connection.ts'
@@ -35,7 +35,7 @@ function punish(connection: Connection, violation: Violation): void {
     return
   }
   const ending = { reason: message, reasonCode }
-  const spoke = connection.phase === 'connecting' || violation.raw?.[0] === 0x10
+  const spoke = connection.phase === 'connecting' || (violation.raw?.[0] ?? 0) >> 4 === packetTypes.connect
   if (rule === 'connect-protocol-level-unsupported') {
     // The client speaks a version that we do not: the oldest form is the one that it most likely knows [MQTT-3.1.2-2].
     const refusal: ConnackPacket = { cmd: 'connack', sessionPresent: false, returnCode: 1 }
