@@ -434,6 +434,7 @@ export class Server {
    * records; the next connection is number 0; chance begins anew.
    */
   async reset(): Promise<void> {
+    this.#checkRunning()
     for (const connection of [...this.#connections.open]) connection.close('rst', { reason: 'the server was reset' })
     await this.online()
     this.#installer.clear()
@@ -463,15 +464,26 @@ export class Server {
     this.#offlineTimer?.cancel()
     if (mode === 'refused') await Promise.all(this.#listeners.map((listener) => listener.close()))
     if (connections !== 'keep') for (const connection of [...this.#connections.open]) connection.close(connections, { reason: 'the server went offline' })
-    if (forHowLong !== undefined) this.#offlineTimer = this.#timers.arm('offline', parseDuration(forHowLong, 'for'), () => void this.online())
+    if (forHowLong !== undefined) this.#offlineTimer = this.#timers.arm('offline', parseDuration(forHowLong, 'for'), () => this.#comeBack())
   }
 
-  /** Comes back, at the same place. */
+  /** Comes back, at the same place. Throws MQTTEST_LISTEN where somebody else has taken it meanwhile. */
   async online(): Promise<void> {
+    this.#checkRunning()
     this.#offline = undefined
     this.#offlineTimer?.cancel()
     this.#offlineTimer = undefined
     await Promise.all(this.#listeners.map((listener) => listener.reopen()))
+  }
+
+  #comeBack(): void {
+    this.online().catch((error: unknown) =>
+      this.#journal.add({ type: 'note', connection: undefined, level: 'error', source: 'mqttest', message: messageOf(error) }),
+    )
+  }
+
+  #checkRunning(): void {
+    if (this.#stopping !== undefined) throw new MqttestError('MQTTEST_STATE', 'the server has stopped: start another one')
   }
 
   // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────

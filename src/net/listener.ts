@@ -118,8 +118,7 @@ export async function listen(options: ListenOptions, owner: ListenerOwner): Prom
   let port = 0
   if (path !== undefined) {
     await removeStaleSocket(path)
-    await listenAt(server, { path }, path)
-    chmodSync(path, 0o600)
+    await listenAtPath(server, path)
   } else {
     const { from, to } = portsOf(options.port)
     for (port = from; ; port++) {
@@ -128,7 +127,7 @@ export async function listen(options: ListenOptions, owner: ListenerOwner): Prom
         break
       } catch (error) {
         if (port >= to || !isCode(error, 'EADDRINUSE'))
-          throw to > from ? new MqttestError('MQTTEST_LISTEN', `no free port from ${from} to ${to} on ${host}`, { cause: error }) : error
+          throw to > from && port >= to ? new MqttestError('MQTTEST_LISTEN', `no free port from ${from} to ${to} on ${host}`, { cause: error }) : error
         server = makeServer()
       }
     }
@@ -136,6 +135,7 @@ export async function listen(options: ListenOptions, owner: ListenerOwner): Prom
     if (typeof address === 'object' && address !== null) port = address.port
   }
   let open = true
+  let opening: Promise<void> | undefined
   return {
     port,
     host: path === undefined ? host : '',
@@ -145,6 +145,7 @@ export async function listen(options: ListenOptions, owner: ListenerOwner): Prom
       return open
     },
     async close() {
+      await opening?.catch(() => undefined)
       if (!open) return
       open = false
       await new Promise<void>((resolve) => {
@@ -153,13 +154,26 @@ export async function listen(options: ListenOptions, owner: ListenerOwner): Prom
         resolve()
       })
     },
-    async reopen() {
-      if (open) return
+    reopen() {
+      if (open) return Promise.resolve()
+      if (opening !== undefined) return opening
       server = makeServer()
-      await listenAt(server, path === undefined ? { host, port } : { path }, local)
-      open = true
+      opening = (path === undefined ? listenAt(server, { host, port }, `${host}:${port}`) : listenAtPath(server, path))
+        .then(() => {
+          open = true
+        })
+        .finally(() => {
+          opening = undefined
+        })
+      return opening
     },
   }
+}
+
+/** Only who runs the server may use its socket. */
+async function listenAtPath(server: NetServer, path: string): Promise<void> {
+  await listenAt(server, { path }, path)
+  chmodSync(path, 0o600)
 }
 
 /** The path of a WebSocket URL. */
