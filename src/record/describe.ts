@@ -60,6 +60,11 @@ export function describePacket(packet: Packet): string {
   }
 }
 
+/** A length of time as a line shows it: whole milliseconds where it is more than a few. */
+function milliseconds(value: unknown): string {
+  return typeof value === 'number' ? `${value < 10 ? Number(value.toFixed(2)) : Math.round(value)} ms` : String(value)
+}
+
 function describeChange(before: unknown, after: unknown): string {
   const one = (value: unknown): string => {
     if (value === undefined || value === null) return String(value)
@@ -69,8 +74,8 @@ function describeChange(before: unknown, after: unknown): string {
     if ('cmd' in value && typeof value.cmd === 'string') return `${value.cmd.toUpperCase()}${'messageId' in value ? ` ${String(value.messageId)}` : ''}`
     if ('raw' in value && Buffer.isBuffer(value.raw)) return `${value.raw.length} bytes`
     if ('message' in value && 'session' in value) return 'a delivery'
-    if ('wait' in value) return `wait ${String(value.wait)} ms`
-    if ('latency' in value) return `latency ${String(value.latency)} ms`
+    if ('wait' in value) return `wait ${milliseconds(value.wait)}`
+    if ('latency' in value) return `latency ${milliseconds(value.latency)}`
     if ('close' in value) return `close ${String(value.close)}`
     return JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner)) ?? String(value)
   }
