@@ -276,12 +276,7 @@ export class Connection {
       this.#wireIn.whenIdle(() => this.#end())
       return
     }
-    if (this.#reader.held > 0)
-      recordViolation(
-        this,
-        violationOf('packet-cut-short', this.version, { raw: this.#reader.rest(), detail: `${this.#reader.held} bytes of it came` }),
-        'warn',
-      )
+    this.#reportRest()
     this.#finish({ by: 'client', how: 'fin', reason: 'the client closed without DISCONNECT', reasonCode: undefined })
     this.outbox.flush()
     this.transport.end()
@@ -292,11 +287,19 @@ export class Connection {
     this.session?.pump()
   }
 
+  /** The client is gone: says so where it left in the middle of a packet. */
+  #reportRest(): void {
+    if (this.#reader.held === 0) return
+    const detail = `${this.#reader.held} bytes of it came`
+    recordViolation(this, violationOf('packet-cut-short', this.version, { raw: this.#reader.rest(), detail }), 'warn')
+  }
+
   /** The transport is gone. */
   #transportClosed(reset: boolean): void {
     this.#lingerTimer?.cancel()
     this.outbox.cancel()
     this.run.transportClosed(this)
+    if (!this.closed) this.#reportRest()
     this.#finish({
       by: 'client',
       how: reset ? 'rst' : 'fin',
