@@ -116,7 +116,8 @@ async function spawnToConnack(target: Target): Promise<number | undefined> {
   const port = await freePort()
   const { file, args, over } = await target.command(port)
   const from = performance.now()
-  const child = spawn(file, args, { stdio: 'ignore' })
+  // Not here, where the project's own config file would be found.
+  const child = spawn(file, args, { stdio: 'ignore', cwd: tmpdir() })
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   try {
     for (;;) {
