@@ -37,7 +37,7 @@ export class MemoryTransport implements Transport {
     const peer = this.#peer
     if (peer === undefined || this.#ended) return
     peer.#inbox.push(bytes)
-    if (peer.#paused) this.#waitsForDrain = true
+    this.#waitsForDrain = true
     peer.#schedule()
   }
 
