@@ -28,7 +28,7 @@ export interface BrokerOptions {
   readonly overlap?: 'one' | 'each'
   /** Messages kept for a session that is offline or slow; 100,000 by default. */
   readonly queueLimit?: number
-  /** Bytes that may wait to be read by a client before QoS 0 messages to it are dropped; 16 MiB by default. */
+  /** Bytes that may wait to be read by a client; beyond them QoS 0 messages to it are dropped, others wait. 16 MiB by default. */
   readonly outboundLimit?: number
 }
 
@@ -84,8 +84,16 @@ export function readSettings(given: BrokerOptions = {}): Settings {
     if (!Object.hasOwn(defaults, name))
       throw new MqttestError('MQTTEST_OPTION', `option 'broker': unknown key '${name}'.${nameHint(name, Object.keys(defaults))}`)
     const range = Object.entries(ranges).find(([key]) => key === name)?.[1]
-    if (value !== undefined && range !== undefined && !(typeof value === 'number' && value >= range[0] && value <= range[1]))
-      throw new MqttestError('MQTTEST_OPTION', `option 'broker.${name}': expected a number from ${range[0]} to ${range[1]}, got ${JSON.stringify(value)}`)
+    const whole = name !== 'keepAliveFactor'
+    if (
+      value !== undefined &&
+      range !== undefined &&
+      !(typeof value === 'number' && value >= range[0] && value <= range[1] && (!whole || Number.isInteger(value) || value === Number.POSITIVE_INFINITY))
+    )
+      throw new MqttestError(
+        'MQTTEST_OPTION',
+        `option 'broker.${name}': expected a ${whole ? 'whole ' : ''}number from ${range[0]} to ${range[1]}, got ${JSON.stringify(value)}`,
+      )
     if (value !== undefined && name.endsWith('Available') && typeof value !== 'boolean')
       throw new MqttestError('MQTTEST_OPTION', `option 'broker.${name}': expected true or false, got ${JSON.stringify(value)}`)
   }

@@ -128,7 +128,14 @@ export function checkStartOptions(options: StartOptions): void {
   }
   choice('lint', ['off', 'warn', 'fail'])
   choice('onPluginError', ['fail', 'warn'])
-  const { maxConnections, plugins, journal } = options
+  const { maxConnections, plugins, journal, core, seed, signal, dump } = options
+  const wrong = (name: string, expected: string, value: unknown) =>
+    new MqttestError('MQTTEST_OPTION', `option '${name}': expected ${expected}, got ${JSON.stringify(value) ?? String(value)}`)
+  if (core !== undefined && typeof core !== 'boolean') throw wrong('core', 'true or false', core)
+  if (seed !== undefined && typeof seed !== 'string' && typeof seed !== 'number') throw wrong('seed', 'text or a number', seed)
+  // Not by its class: a test environment may bring its own.
+  if (signal !== undefined && typeof Reflect.get(Object(signal), 'addEventListener') !== 'function') throw wrong('signal', 'an AbortSignal', signal)
+  if (dump !== undefined && !isFileName(dump)) throw wrong('dump', 'the name of a file', dump)
   if (maxConnections !== undefined && !(Number.isInteger(maxConnections) && maxConnections > 0))
     throw new MqttestError('MQTTEST_OPTION', `option 'maxConnections': expected a whole number above 0, got ${JSON.stringify(maxConnections)}`)
   if (plugins !== undefined && !Array.isArray(plugins))
@@ -136,6 +143,13 @@ export function checkStartOptions(options: StartOptions): void {
   for (const [key, value] of Object.entries(journal ?? {}))
     if ((key !== 'records' && key !== 'bytes') || !(typeof value === 'number' && value >= 0))
       throw new MqttestError('MQTTEST_OPTION', `option 'journal': expected records and bytes as numbers, got ${key}: ${JSON.stringify(value)}`)
+}
+
+/** What the option `dump` takes: a name, several, or { file } of either. */
+function isFileName(value: unknown): boolean {
+  if (typeof value === 'string') return value !== ''
+  if (Array.isArray(value)) return value.every((one) => typeof one === 'string' && one !== '')
+  return typeof value === 'object' && value !== null && 'file' in value && isFileName(value.file)
 }
 
 /** Whether plugins are given by name anywhere in a list. */

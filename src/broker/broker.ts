@@ -116,6 +116,7 @@ export class Broker {
     this.sessions.clear()
     this.sessions.onEnd((session) => this.wills.sessionEnded(session))
     this.retained.clear()
+    this.#clientIds = 0
   }
 
   #message(

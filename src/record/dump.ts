@@ -2,9 +2,11 @@
  * The dump: the record as JSON lines, one object a line, to a file or to one per connection. Lines are made in batches, off
  * the path of the packets.
  */
-import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { appendFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Clock, Timer } from '../clock.ts'
+import { MqttestError } from '../errors.ts'
 import type { DumpOptions } from '../start.ts'
 import { decodeUtf8 } from '../wire/strings.ts'
 import type { Journal, JournalRecord } from './journal.ts'
@@ -15,23 +17,35 @@ const batchMs = 50
 /** How many records wait at most. */
 const batchSize = 1000
 
-/** Begins to write. Returns the call that writes the rest and closes the files; it rejects where a file failed. */
+/**
+ * Begins to write; files of an earlier run are replaced. Returns the call that writes the rest; it rejects where a file
+ * failed. Throws at once where a file that is known by name cannot be written.
+ */
 export function openDump(option: string | readonly string[] | DumpOptions, journal: Journal, clock: Clock): () => Promise<void> {
-  const options: DumpOptions = typeof option === 'string' || Array.isArray(option) ? { file: option } : (option as DumpOptions)
+  const options = dumpOptions(option)
   const names = [options.file].flat()
-  const files = new Map<string, WriteStream>()
-  const failures: Error[] = []
+  const begun = new Set<string>()
+  let failure: unknown
   let waiting: JournalRecord[] = []
   let timer: Timer | undefined
+  /** Files are written one after the other and closed in between, so that ten thousand connections need one handle. */
+  let written = Promise.resolve()
 
-  const fileOf = (name: string) => {
-    const known = files.get(name)
-    if (known !== undefined) return known
-    mkdirSync(dirname(name), { recursive: true })
-    const file = createWriteStream(name)
-    file.on('error', (error) => failures.push(error))
-    files.set(name, file)
-    return file
+  const begin = (name: string) => {
+    if (begun.has(name)) return
+    begun.add(name)
+    try {
+      mkdirSync(dirname(name), { recursive: true })
+      writeFileSync(name, '')
+    } catch (cause) {
+      throw new MqttestError('MQTTEST_OPTION', `option 'dump': cannot write ${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    }
+  }
+  const write = async (texts: ReadonlyMap<string, readonly string[]>) => {
+    for (const [name, lines] of texts) {
+      begin(name)
+      await appendFile(name, `${lines.join('\n')}\n`)
+    }
   }
   const flush = () => {
     timer?.cancel()
@@ -48,17 +62,13 @@ export function openDump(option: string | readonly string[] | DumpOptions, journ
         texts.set(name, lines)
         lines.push(recordLine(record, options.payload))
       }
-    for (const [name, lines] of texts) fileOf(name).write(`${lines.join('\n')}\n`)
-    // A connection that ended writes nothing more.
-    for (const record of batch)
-      if (record.type === 'close')
-        for (const pattern of names)
-          if (pattern.includes('{c}')) {
-            const name = pattern.replaceAll('{c}', String(record.connection))
-            files.get(name)?.end()
-          }
+    written = written
+      .then(() => write(texts))
+      .catch((error: unknown) => {
+        failure ??= error
+      })
   }
-  for (const name of names) if (!name.includes('{c}')) fileOf(name)
+  for (const name of names) if (!name.includes('{c}')) begin(name)
   const stop = journal.listen((record) => {
     waiting.push(record)
     if (waiting.length >= batchSize) flush()
@@ -67,21 +77,13 @@ export function openDump(option: string | readonly string[] | DumpOptions, journ
   return async () => {
     stop()
     flush()
-    await Promise.all([...files.values()].map(closed))
-    const failure = failures[0]
+    await written
     if (failure !== undefined) throw failure
   }
 }
 
-function closed(file: WriteStream): Promise<void> {
-  return new Promise((resolve) => {
-    if (file.closed || file.destroyed) {
-      resolve()
-      return
-    }
-    file.once('close', () => resolve())
-    file.end()
-  })
+function dumpOptions(option: string | readonly string[] | DumpOptions): DumpOptions {
+  return typeof option === 'object' && 'file' in option ? option : { file: option }
 }
 
 /** A record as one line of JSON. Bytes are hex, payloads text, JSON or base64. */

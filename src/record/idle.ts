@@ -18,6 +18,7 @@ const defaultQuietMs = 30
  * with what it was, and when the signal is aborted; resolves when the run ends.
  */
 export function waitUntilIdle(journal: Journal, busyWith: () => string | undefined, options: IdleOptions, timeline: () => string): Promise<void> {
+  if (journal.over) return Promise.resolve()
   const quietMs = parseDuration(options.quiet ?? defaultQuietMs, 'quiet')
   const withinMs = parseDuration(options.within ?? defaultWithinMs, 'within')
   return new Promise((resolve, reject) => {

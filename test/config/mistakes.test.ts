@@ -134,7 +134,7 @@ describe('options', () => {
     ['.mqttestrc', 'lint: faill', `.mqttestrc:1:1: option 'lint': expected one of off, warn, fail, got "faill". Did you mean 'fail'?`],
     ['.mqttestrc', 'seed: 1\nmaxConnections: 0', ".mqttestrc:2:1: option 'maxConnections': expected a whole number above 0, got 0"],
     ['.mqttestrc', 'broker:\n  maximumQoS: 1\n', ".mqttestrc:2:3: option 'broker': unknown key 'maximumQoS'. Did you mean 'maximumQos'?"],
-    ['.mqttestrc', 'broker:\n  maximumQos: 3\n', ".mqttestrc:2:3: option 'broker.maximumQos': expected a number from 0 to 2, got 3"],
+    ['.mqttestrc', 'broker:\n  maximumQos: 3\n', ".mqttestrc:2:3: option 'broker.maximumQos': expected a whole number from 0 to 2, got 3"],
     ['.mqttestrc', 'listen:\n  - prot: 1\n', ".mqttestrc:2:5: option 'listen': unknown key 'prot'. Did you mean 'port'?"],
     ['.mqttestrc', 'port: 99999', ".mqttestrc:1:1: option 'port': expected 0 to 65535 or a range"],
     ['.mqttestrc', 'maxRuntime: soon', ".mqttestrc:1:1: option 'maxRuntime': expected milliseconds or text such as"],
