@@ -22,16 +22,6 @@ export function handlePublish(broker: Broker, packet: PublishPacket, connection:
       }
       return answer(connection, packet, 0)
     }
-    // QoS 1 is acknowledged as soon as it is read, so only QoS 2 can add up [MQTT-3.3.4-7].
-    if (session.received.size >= broker.run.settings.receiveMaximum && connection.version === 5) {
-      connection.violate('receive-maximum-exceeded', {
-        packet,
-        raw,
-        offset: 0,
-        detail: `${session.received.size + 1} of ${broker.run.settings.receiveMaximum}`,
-      })
-      return undefined
-    }
   }
   if (!broker.run.hooks.authorize.isUsed()) return commit(broker, packet, connection, allowed, isUntouched(broker) ? raw : undefined)
   return andThen(

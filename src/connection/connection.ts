@@ -19,13 +19,14 @@ import { decode } from '../wire/decode.ts'
 import { encode } from '../wire/encode.ts'
 import { type Frame, FrameReader } from '../wire/frame.ts'
 import { Malformed } from '../wire/malformed.ts'
-import { type AuthPacket, type Command, type ConnectPacket, type Packet, type ProtocolVersion, packetTypes } from '../wire/packet.ts'
+import { type AuthPacket, type Command, type ConnectPacket, type Packet, type ProtocolVersion, type PublishPacket, packetTypes } from '../wire/packet.ts'
 import { type Cause, causes } from './cause.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { Lanes } from './lanes.ts'
 import type { DisconnectInfo } from './lifecycle.ts'
 import { Outbox } from './outbox.ts'
 import type { PlanLane } from './plan.ts'
+import { ReceiveQuota } from './receive-quota.ts'
 import { type CloseExpectation, type ExpectOptions, type Pattern, Script, type ScriptInput } from './script.ts'
 import { handleViolation, recordViolation } from './violations.ts'
 import { WireLane } from './wire-lane.ts'
@@ -70,6 +71,7 @@ export class Connection {
   readonly outbox: Outbox
   readonly #reader: FrameReader
   readonly #keepAlive: KeepAlive
+  readonly #quota = new ReceiveQuota()
   #connectTimer: Timer | undefined
   #lingerTimer: Timer | undefined
   /** Packets that wait for the one before them. */
@@ -177,6 +179,7 @@ export class Connection {
       return !this.closed && !this.#leaving
     }
     if (bodyOffset > 2 && bytes[bodyOffset - 1] === 0) this.violate('remaining-length-not-minimal', { packet, raw: bytes, offset: 1 })
+    if (packet.cmd === 'publish' && packet.qos > 0 && this.version === 5 && !this.#keepsToReceiveMaximum(packet, bytes)) return !this.closed
     this.#lanes?.signal(packet.cmd)
     if (this.#busy) {
       if (packet.cmd === 'auth' && this.#exchange !== undefined) this.#answerExchange(packet, bytes)
@@ -189,6 +192,15 @@ export class Connection {
       }
     } else this.#handle(packet, bytes)
     return !this.closed && !this.#leaving
+  }
+
+  #keepsToReceiveMaximum(packet: PublishPacket, raw: Buffer): boolean {
+    const { receiveMaximum } = this.run.settings
+    // A message that is sent again is the same message.
+    if (this.session === undefined || this.session.received.has(packet.messageId ?? 0)) return true
+    const unanswered = this.#quota.came()
+    if (unanswered <= receiveMaximum) return true
+    return this.violate('receive-maximum-exceeded', { packet, raw, offset: 0, detail: `${unanswered} of ${receiveMaximum}` }) !== 'disconnect'
   }
 
   /** Gives a packet to the `packetIn` hook, then to the broker; packets behind it wait while one is decided on. */
@@ -366,6 +378,7 @@ export class Connection {
     const type = (bytes[0] ?? 0) >> 4
     this.counts[16 + type] = (this.counts[16 + type] ?? 0) + 1
     this.bytesOut += bytes.length
+    this.#quota.sent(type, bytes)
     this.run.journal.packet(this.number, 'out', bytes, this.version, cause.kind, cause.faults)
   }
 

@@ -1,4 +1,5 @@
 /** Limits that client and server set each other: messages in flight, packet sizes, topic aliases, expiry. */
+import { definePlugin } from 'mqttest'
 import { describe, expect, test } from 'vitest'
 import { answers, join, joined, messages, subscribe } from '../support/client.ts'
 import { memoryServer, virtualServer } from '../support/server.ts'
@@ -76,6 +77,44 @@ describe("the server's receive maximum", () => {
     const client = await join(server, 'me')
     for (let messageId = 1; messageId <= 20; messageId++) client.send({ cmd: 'publish', topic: 'a', qos: 1, messageId })
     await client.count(21)
+  })
+})
+
+describe("the server's receive maximum, where a plugin lets answers come late", () => {
+  const late = (qos: 1 | 2) =>
+    definePlugin({
+      meta: { name: 'late' },
+      setup: ({ hooks, on }) => on(hooks.send, { cmd: ['puback', 'pubrec', 'pubcomp'] }, (steps) => [{ wait: qos * 50 }, ...steps]),
+    })
+
+  test.each([1, 2] as const)('is not exceeded by a client that waits (QoS %i)', async (qos) => {
+    const { server, clock } = await virtualServer({ broker: { receiveMaximum: 2 }, plugins: [late(qos)] })
+    const client = await join(server, 'me')
+    for (let round = 0; round < 3; round++) {
+      for (const messageId of [1, 2]) client.send({ cmd: 'publish', topic: 'a', qos, messageId })
+      await clock.advance(100)
+      if (qos === 2) {
+        for (const messageId of [1, 2]) client.send({ cmd: 'pubrel', messageId })
+        await clock.advance(100)
+      }
+    }
+    expect(server.report()).toMatchObject({ violations: [], packets: { in: { publish: 6 } } })
+  })
+
+  test.each([1, 2] as const)('ends the connection of a client that does not (QoS %i)', async (qos) => {
+    const { server } = await virtualServer({ broker: { receiveMaximum: 2 }, plugins: [late(qos)] })
+    const client = await join(server, 'me')
+    for (const messageId of [1, 2, 3]) client.send({ cmd: 'publish', topic: 'a', qos, messageId })
+    expect(await client.next('disconnect')).toMatchObject({ reasonCode: 0x93 })
+    expect(server.report().violations).toMatchObject([{ rule: 'receive-maximum-exceeded', count: 1 }])
+  })
+
+  test('counts a message that is sent twice once', async () => {
+    const { server } = await virtualServer({ broker: { receiveMaximum: 1 } })
+    const client = await join(server, 'me')
+    for (const dup of [false, true, true]) await client.send({ cmd: 'publish', topic: 'a', qos: 2, messageId: 1, dup }).next('pubrec')
+    await client.send({ cmd: 'pubrel', messageId: 1 }).next('pubcomp')
+    await client.send({ cmd: 'publish', topic: 'a', qos: 2, messageId: 2 }).next('pubrec')
   })
 })
 

@@ -37,7 +37,7 @@ describe('server.connection', () => {
     const server = await memoryServer()
     await join(server, 'one')
     await expect(server.connection(3, { within: 1 })).rejects.toThrow(
-      /expected connection 3: nothing fitting came within 1 ms\. 1 connections were accepted\.[^]*CONNECT MQTT 5\.0 id "one"/,
+      /expected connection 3: nothing fitting came within 1 ms\. 1 connections were accepted\.[\s\S]*CONNECT MQTT 5\.0 id "one"/,
     )
     await expect(server.connection({ clientId: 'x' }, { within: 1 })).rejects.toThrow("expected a connection of client 'x'")
   })
