@@ -11,7 +11,9 @@ import { type Duration, parseDuration } from './duration.ts'
 import { MqttestError, PluginError, RunFailedError } from './errors.ts'
 import { type Disposer, Installer } from './installer.ts'
 import type { Authority, Certificate } from './net/certificates.ts'
-import { type Listener, type ListenerOwner, type ListenOptions, listen } from './net/listener.ts'
+import type { ListenerOwner } from './net/layers.ts'
+import type { ListenOptions } from './net/listen-options.ts'
+import { type Listener, listen } from './net/listener.ts'
 import { MemoryTransport } from './net/memory-transport.ts'
 import type { Transport } from './net/transport.ts'
 import { flattenPlugins, instantiate, noLookup, type PluginEntry, type ScopedPlugin } from './plugin.ts'
@@ -227,13 +229,13 @@ export class Server {
     const { options, places } = { options: this.#options, places: placesOf(this.#options) }
     const owner: ListenerOwner = {
       accept: (transport) => this.#accept(transport),
-      failed: (reason, kind) =>
+      failed: (reason, url) =>
         this.#journal.add({
           type: 'note',
           connection: undefined,
           level: 'warn',
           source: 'mqttest',
-          message: `a ${kind} client did not get through: ${reason}`,
+          message: `a client of ${url} did not get through: ${reason}`,
         }),
       authority: () => this.#makeAuthority(),
     }
@@ -303,7 +305,8 @@ export class Server {
     }
     const connection = new Connection(this.#run, this.#connections.accepted++, transport)
     this.#connections.add(connection)
-    this.#journal.add({ type: 'open', connection: connection.number, transport: transport.kind, remoteAddress: transport.remoteAddress })
+    const { kind, listener, remoteAddress } = transport
+    this.#journal.add({ type: 'open', connection: connection.number, transport: kind, listener, remoteAddress })
     if (this.#offline === 'unanswered') connection.stall()
     connection.start()
     const { maxConnections } = this.#options

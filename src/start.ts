@@ -2,7 +2,7 @@
 import type { ClockOption } from './clock.ts'
 import type { Duration } from './duration.ts'
 import { MqttestError, nameHint } from './errors.ts'
-import type { ListenOptions } from './net/listener.ts'
+import type { ListenOptions } from './net/listen-options.ts'
 import { flattenPlugins, noLookup, type PluginEntry } from './plugin.ts'
 import { freshSeed } from './random.ts'
 import type { JournalLimits } from './record/journal.ts'

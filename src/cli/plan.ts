@@ -1,7 +1,8 @@
 /** What a command line starts: the config file with the options of the command line on top. */
 import { type Duration, readDuration } from '../duration.ts'
 import { MqttestError } from '../errors.ts'
-import { isFree, type ListenOptions } from '../net/listener.ts'
+import type { ListenOptions } from '../net/listen-options.ts'
+import { isFree } from '../net/listener.ts'
 import type { PluginEntry } from '../plugin.ts'
 import type { Server } from '../server.ts'
 import { mergeOptions, type StartOptions, start } from '../start.ts'

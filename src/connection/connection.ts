@@ -103,7 +103,7 @@ export class Connection {
       data: (chunk) => this.#data(chunk),
       end: () => this.#end(),
       drain: () => this.#drain(),
-      closed: (reset) => this.#transportClosed(reset),
+      closed: (reset, reason) => this.#transportClosed(reset, reason),
       misused: (rule, raw) => void this.violate(rule, raw === undefined ? {} : { raw, offset: 0 }),
     })
   }
@@ -307,7 +307,7 @@ export class Connection {
   }
 
   /** The transport is gone. */
-  #transportClosed(reset: boolean): void {
+  #transportClosed(reset: boolean, reason?: string): void {
     this.#lingerTimer?.cancel()
     this.outbox.cancel()
     this.run.transportClosed(this)
@@ -315,7 +315,7 @@ export class Connection {
     this.#finish({
       by: 'client',
       how: reset ? 'rst' : 'fin',
-      reason: reset ? 'the connection was reset' : 'the client closed without DISCONNECT',
+      reason: reason ?? (reset ? 'the connection was reset' : 'the client closed without DISCONNECT'),
       reasonCode: undefined,
     })
   }

@@ -125,7 +125,7 @@ export async function createAuthority(): Promise<Authority> {
       const now = clock.wallTime()
       const from = kind === 'not-yet-valid' ? now + 30 * dayMs : now - 300 * dayMs
       const until = kind === 'expired' ? now - 30 * dayMs : now + 60 * dayMs
-      const names = kind === 'wrong-host' ? ['wrong.host.example'] : [...usual, ...hosts]
+      const names = kind === 'wrong-host' ? (hosts.length > 0 ? hosts : ['wrong.host.example']) : [...usual, ...hosts]
       const signer = kind === 'self-signed' ? undefined : kind === 'unknown-ca' ? await makeAuthority(library, 'an authority that nobody trusts') : trusted
       return sign(library, signer, { name: names[0] ?? 'localhost', from: new Date(from), until: new Date(until), usage: 'server', hosts: names })
     },

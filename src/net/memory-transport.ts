@@ -4,6 +4,7 @@ import type { Transport, TransportListener } from './transport.ts'
 /** One end of an in-memory pair. Bytes arrive in a microtask of their own, so that neither end runs inside the other. */
 export class MemoryTransport implements Transport {
   readonly kind = 'memory'
+  readonly listener = 'memory'
   readonly remoteAddress = 'memory'
   readonly remotePort = 0
   #peer: MemoryTransport | undefined

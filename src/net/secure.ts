@@ -2,64 +2,119 @@
  * TLS on an accepted socket, right or wrong on purpose: every step of the handshake can be made to fail as it does in the
  * field.
  */
-
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import { createServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
+import { createSecureContext, createServer, type TlsOptions as NodeTlsOptions, type SecureContext, type TLSSocket, type Server as TlsServer } from 'node:tls'
+import { MqttestError } from '../errors.ts'
 import type { Authority } from './certificates.ts'
-import type { HandshakeFault, TlsOptions } from './secure-options.ts'
+import { certificateReason, handshakeReason } from './handshake-reason.ts'
+import { type HandshakeFault, type TlsOptions, versionsOf } from './secure-options.ts'
 
 /** What becomes of sockets that were accepted for TLS. */
 export interface SecureHandlers {
   /** The handshake is done. `raw` is the socket below, which alone can be reset. */
   secure(socket: TLSSocket, raw: Socket): void
   /** The handshake failed, with the reason in a few words. */
-  failed(reason: string, raw: Socket | undefined): void
+  failed(reason: string, raw: Socket): void
 }
 
 /** Makes what turns accepted sockets into TLS sockets. */
 export async function createSecureLayer(options: TlsOptions, authority: () => Promise<Authority>, handlers: SecureHandlers): Promise<(raw: Socket) => void> {
-  const { certificate = 'good', hosts, clientCertificate = 'none', minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', alpn, sni } = options
-  const own = options.cert !== undefined && options.key !== undefined ? { cert: options.cert, key: options.key } : undefined
-  const issued = own ?? (await (await authority()).server(certificate, hosts))
-  const server: TlsServer = createServer({
-    ...issued,
-    minVersion,
-    maxVersion,
-    // Versions before 1.2 need ciphers that OpenSSL switches off by default.
-    ...((minVersion === 'TLSv1' || minVersion === 'TLSv1.1') && { ciphers: 'DEFAULT:@SECLEVEL=0' }),
-    allowHalfOpen: true,
-    ...(clientCertificate !== 'none' && { requestCert: true, rejectUnauthorized: clientCertificate === 'require', ca: (await authority()).ca }),
-    ...(alpn !== undefined && { ALPNProtocols: [...alpn] }),
-    ...(sni !== undefined && {
-      SNICallback: (name: string, done: (error: Error | null) => void) => done(sni.includes(name) ? null : new Error(`no certificate for '${name}'`)),
-    }),
-  })
-  // A TLS socket does not tell which socket it stands on, but both have the same peer.
-  const rawByPeer = new Map<string, Socket>()
-  const peerOf = (socket: Socket) => `${socket.remoteAddress}:${socket.remotePort}`
-  server.on('secureConnection', (socket) => {
-    socket.pause()
-    handlers.secure(socket, rawByPeer.get(peerOf(socket)) ?? socket)
-  })
-  server.on('tlsClientError', (error: Error & { code?: string }, socket) => handlers.failed(error.code ?? error.message, rawByPeer.get(peerOf(socket))))
+  const settings = await settingsOf(options, authority)
+  const fault = options.handshake
+  if (fault !== undefined) {
+    const nothing = () => undefined
+    // Each handshake gets a server of its own: a TLS socket on a carrier does not tell whose it is.
+    return (raw) =>
+      stopHandshake(raw, fault, handlers, (carrier) => makeServer(options, settings, () => raw, { ...handlers, secure: nothing }).emit('connection', carrier))
+  }
+  // A TLS socket does not tell on which socket it stands, but both have the same ends.
+  const raws = new Map<string, Socket>()
+  const server = makeServer(options, settings, (socket) => raws.get(endsOf(socket)), handlers)
   return (raw) => {
-    const peer = peerOf(raw)
-    rawByPeer.set(peer, raw)
-    raw.once('close', () => rawByPeer.delete(peer))
-    raw.on('error', () => undefined)
-    const fault = options.handshake
-    if (fault === undefined) server.emit('connection', raw)
-    else faultyHandshake(raw, fault, (carrier) => server.emit('connection', carrier), handlers)
+    const ends = endsOf(raw)
+    raws.set(ends, raw)
+    raw.once('close', () => {
+      if (raws.get(ends) === raw) raws.delete(ends)
+    })
+    server.emit('connection', raw)
   }
 }
 
-function faultyHandshake(raw: Socket, fault: HandshakeFault, proceed: (carrier: Duplex) => void, handlers: SecureHandlers): void {
+function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`
+}
+
+async function settingsOf(options: TlsOptions, authority: () => Promise<Authority>): Promise<NodeTlsOptions> {
+  const { certificate = 'good', hosts, cert, key, clientCertificate = 'none', alpn } = options
+  const versions = versionsOf(options)
+  const own = cert !== undefined && key !== undefined
+  if (own) checkCertificate(cert, key)
+  return {
+    ...versions,
+    ...(own ? { cert, key } : await (await authority()).server(certificate, hosts)),
+    // Versions before 1.2 need ciphers that OpenSSL switches off by default.
+    ...(versions.minVersion < 'TLSv1.2' && { ciphers: 'DEFAULT:@SECLEVEL=0' }),
+    allowHalfOpen: true,
+    ...(clientCertificate !== 'none' && { requestCert: true, rejectUnauthorized: false, ca: (await authority()).ca }),
+    ...(alpn !== undefined && { ALPNProtocols: [...alpn] }),
+  }
+}
+
+/** What OpenSSL thinks of a certificate of the user's own. Throws MQTTEST_OPTION. */
+function checkCertificate(cert: string, key: string): void {
+  try {
+    createSecureContext({ cert, key })
+  } catch (cause) {
+    throw new MqttestError('MQTTEST_OPTION', `option 'listen.tls': cert and key cannot be used: ${cause instanceof Error ? cause.message : cause}`, { cause })
+  }
+}
+
+function makeServer(options: TlsOptions, settings: NodeTlsOptions, rawOf: (socket: TLSSocket) => Socket | undefined, handlers: SecureHandlers): TlsServer {
+  const { sni, clientCertificate } = options
+  let unknownName: string | undefined
+  const server = createServer({
+    ...settings,
+    ...(sni !== undefined && {
+      SNICallback: (name: string, done: (error: Error | null, context?: SecureContext) => void) => {
+        if (sni.includes(name)) {
+          done(null)
+          return
+        }
+        // Without a certificate OpenSSL refuses with an alert; an error would only close the connection.
+        unknownName = name
+        done(null, createSecureContext(versionsOf(options)))
+        unknownName = undefined
+      },
+    }),
+  })
+  server.on('secureConnection', (socket) => {
+    const raw = rawOf(socket)
+    if (raw === undefined) {
+      socket.destroy()
+    } else if (clientCertificate === 'require' && !socket.authorized) {
+      handlers.failed(certificateReason(socket.authorizationError), raw)
+      socket.destroy()
+    } else handlers.secure(socket, raw)
+  })
+  server.on('tlsClientError', (error, socket) => {
+    // Where the socket below is closed already, that says it all.
+    const raw = rawOf(socket)
+    if (raw !== undefined) handlers.failed(unknownName === undefined ? handshakeReason(error) : `it asked for '${unknownName}' by SNI`, raw)
+  })
+  return server
+}
+
+/** Lets a handshake come as far as it may, and stops it there. */
+function stopHandshake(raw: Socket, fault: HandshakeFault, handlers: SecureHandlers, proceed: (carrier: Duplex) => void): void {
+  let stopped = false
   const stop = () => {
-    handlers.failed(`the handshake was stopped on purpose at ${fault.at}`, raw)
+    stopped = true
+    handlers.failed(`its handshake was stopped on purpose (${fault.at}, ${fault.how ?? 'stall'})`, raw)
     if (fault.how === 'rst') raw.resetAndDestroy()
     else if (fault.how === 'fin') raw.end()
   }
+  raw.on('end', () => raw.end())
   if (fault.at === 'accept') {
     raw.resume()
     stop()
@@ -70,25 +125,28 @@ function faultyHandshake(raw: Socket, fault: HandshakeFault, proceed: (carrier: 
     return
   }
   let left = fault.bytes ?? 100
-  let stopped = false
+  let answered = false
   const carrier = new Duplex({
     read() {},
     write(chunk: Buffer, _encoding, done) {
+      answered = true
       if (!stopped) {
         raw.write(chunk.subarray(0, left))
         left -= chunk.length
-        if (left <= 0) {
-          stopped = true
-          stop()
-        }
+        if (left <= 0) stop()
       }
       done()
     },
+    destroy(error, done) {
+      if (!stopped) raw.end()
+      done(error)
+    },
   })
   raw.on('data', (chunk) => {
+    // The answer was shorter than what was to be let through of it.
+    if (answered && !stopped) stop()
     if (!stopped) carrier.push(chunk)
   })
-  raw.on('end', () => carrier.push(null))
   raw.on('close', () => carrier.destroy())
   proceed(carrier)
 }

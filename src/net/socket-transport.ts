@@ -2,21 +2,31 @@
 import type { Socket } from 'node:net'
 import type { Transport, TransportKind, TransportListener } from './transport.ts'
 
-/** Wraps a socket that was accepted with `allowHalfOpen` and `pauseOnConnect`. */
+/** Where a socket came in, and what it stands on. */
+export interface SocketOrigin {
+  readonly kind: TransportKind
+  /** URL of the listener. */
+  readonly listener: string
+  /** The socket below a TLS socket, which alone can be reset; else the socket itself. */
+  readonly below: Socket
+}
+
+/** Wraps a socket that was accepted with `allowHalfOpen`, and is paused. */
 export class SocketTransport implements Transport {
   readonly kind: TransportKind
+  readonly listener: string
   readonly remoteAddress: string
   readonly remotePort: number
   readonly #socket: Socket
-  /** The socket below a TLS socket, which alone can be reset. */
   readonly #below: Socket
-  #failed = false
+  #failure: NodeJS.ErrnoException | undefined
 
-  constructor(socket: Socket, kind: TransportKind, localName: string, below: Socket = socket) {
+  constructor(socket: Socket, { kind, listener, below }: SocketOrigin) {
     this.#socket = socket
     this.#below = below
     this.kind = kind
-    this.remoteAddress = socket.remoteAddress ?? localName
+    this.listener = listener
+    this.remoteAddress = socket.remoteAddress ?? listener.replace(/^unix:/, '')
     this.remotePort = socket.remotePort ?? 0
   }
 
@@ -29,10 +39,10 @@ export class SocketTransport implements Transport {
     socket.on('data', (chunk: Buffer) => listener.data(chunk))
     socket.on('end', () => listener.end())
     socket.on('drain', () => listener.drain())
-    socket.on('error', () => {
-      this.#failed = true
+    socket.on('error', (error) => {
+      this.#failure ??= error
     })
-    socket.on('close', (hadError: boolean) => listener.closed(hadError || this.#failed))
+    socket.on('close', (hadError: boolean) => listener.closed(hadError || this.#failure !== undefined, this.#whyClosed()))
   }
 
   write(bytes: Buffer): void {
@@ -50,7 +60,10 @@ export class SocketTransport implements Transport {
   }
 
   reset(): void {
-    if (!this.#below.destroyed) this.#below.resetAndDestroy()
+    if (this.#below.destroyed) return
+    // A unix socket has no reset: it can only be let go of.
+    if (this.kind === 'unix') this.#below.destroy()
+    else this.#below.resetAndDestroy()
   }
 
   destroy(): void {
@@ -67,5 +80,10 @@ export class SocketTransport implements Transport {
 
   resume(): void {
     if (!this.#socket.destroyed) this.#socket.resume()
+  }
+
+  /** What TLS says that is not about the network. */
+  #whyClosed(): string | undefined {
+    return this.#failure?.code?.startsWith('ERR_SSL') === true ? `TLS failed: ${this.#failure.message}` : undefined
   }
 }

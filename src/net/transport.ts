@@ -11,8 +11,8 @@ export interface TransportListener {
   end(): void
   /** Everything that was written has left, after `buffered` was high. */
   drain(): void
-  /** The transport is gone; `reset` tells whether it ended without a FIN. */
-  closed(reset: boolean): void
+  /** The transport is gone; `reset` tells whether it ended without a FIN, `reason` why, where the carrier knows more. */
+  closed(reset: boolean, reason?: string): void
   /** The client broke a rule of the carrier; `raw` is what it sent. */
   misused?(rule: 'websocket-non-binary-frame' | 'websocket-subprotocol-missing', raw: Buffer | undefined): void
 }
@@ -20,6 +20,8 @@ export interface TransportListener {
 /** A byte stream. Begins paused: nothing is read before `resume`. */
 export interface Transport {
   readonly kind: TransportKind
+  /** URL of the listener that it came by; 'memory'. */
+  readonly listener: string
   /** Address of the client, such as '127.0.0.1' or '::1'; the path of a unix socket; 'memory'. */
   readonly remoteAddress: string
   /** Port of the client; 0 where there is none. */

@@ -1,185 +1,109 @@
-/** MQTT over WebSocket (section 6), right or wrong on purpose. */
-import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
+/** MQTT over WebSocket (section 6), right or wrong on purpose: the upgrade. */
+import { createServer, type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type WebSocket, WebSocketServer } from 'ws'
-import type { Transport, TransportKind, TransportListener } from './transport.ts'
+import { WebSocketServer } from 'ws'
+import type { Transport, TransportKind } from './transport.ts'
 import type { WebSocketOptions } from './websocket-options.ts'
+import { WebSocketTransport } from './websocket-transport.ts'
 
 const usualSubprotocols = ['mqtt', 'mqttv3.1']
 
-/** What becomes of upgrades. */
+/** Longest message that is taken: a packet of MQTT has 256 MiB at most, and a frame may hold several. */
+const maxPayload = 512 * 1024 * 1024
+
+/** What becomes of upgrades; `raw` is the socket below TLS. */
 export interface WebSocketHandlers {
   /** The upgrade is done. */
-  open(transport: Transport): void
+  open(transport: Transport, raw: Socket): void
   /** The upgrade was refused, with the reason in a few words. */
-  failed(reason: string): void
+  failed(reason: string, raw: Socket): void
 }
 
-/** Makes what turns accepted sockets into WebSocket transports. `rawOf` finds the socket below a TLS socket. */
+/** Makes what turns accepted sockets, and those that came out of TLS, into WebSocket transports. */
 export function createWebSocketLayer(
   options: WebSocketOptions,
   kind: TransportKind,
-  rawOf: (socket: Duplex) => Socket | undefined,
+  urlOf: () => string,
   handlers: WebSocketHandlers,
-): (socket: Socket) => void {
+): (socket: Socket, raw: Socket) => void {
   const { path, subprotocols = usualSubprotocols, subprotocol = 'chosen', answer, stall = false } = options
+  const raws = new WeakMap<Duplex, Socket>()
+  const failed = (reason: string, socket: Duplex) => {
+    const raw = raws.get(socket)
+    if (raw !== undefined) handlers.failed(reason, raw)
+  }
   const upgrader = new WebSocketServer({
     noServer: true,
+    clientTracking: false,
     perMessageDeflate: false,
     allowSynchronousEvents: true,
+    // Text is refused whatever stands in it.
+    skipUTF8Validation: true,
+    maxPayload,
     handleProtocols: (offered) => {
       if (subprotocol === 'none') return false
       if (subprotocol !== 'chosen') return subprotocol.name
       return subprotocols.find((name) => offered.has(name)) ?? false
     },
   })
-  const http: HttpServer = createServer((_request, response) => response.writeHead(426, { upgrade: 'websocket' }).end('MQTT over WebSocket\n'))
+  upgrader.on('wsClientError', (error, socket) => {
+    refuse(socket, 400, { 'sec-websocket-version': '13' }, error.message)
+    failed(`its upgrade is wrong: ${error.message}`, socket)
+  })
+  const http = createServer((request, response) => {
+    failed(`it sent ${request.method} ${request.url} without an upgrade`, request.socket)
+    response.writeHead(426, { upgrade: 'websocket', connection: 'close' }).end('MQTT over WebSocket\n')
+  })
+  http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code !== 'ECONNRESET') failed(`what it sent is not HTTP: ${error.message}`, socket)
+    refuse(socket, 400)
+  })
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const raw = raws.get(socket)
+    if (raw === undefined) return
     socket.on('error', () => undefined)
     if (stall) {
-      handlers.failed('the upgrade is left unanswered on purpose')
-      return
-    }
-    if (answer !== undefined) {
+      failed('its upgrade is left unanswered on purpose', socket)
+      letGoWithClient(socket)
+    } else if (answer !== undefined) {
+      failed(`its upgrade was answered with ${answer.status} on purpose`, socket)
       refuse(socket, answer.status, answer.headers, answer.body)
-      handlers.failed(`the upgrade was answered with ${answer.status} on purpose`)
-      return
-    }
-    if (path !== undefined && request.url?.split('?')[0] !== path) {
+    } else if (path !== undefined && request.url?.split('?')[0] !== path) {
+      failed(`its upgrade asked for ${request.url}, the path is ${path}`, socket)
       refuse(socket, 404)
-      handlers.failed(`the upgrade asked for ${request.url ?? '/'}, the path is ${path}`)
-      return
-    }
-    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
-    const proper = offered.some((name) => subprotocols.includes(name))
-    upgrader.handleUpgrade(request, socket, head, (webSocket) => {
-      const transport = new WebSocketTransport(webSocket, kind, rawOf(socket), options, request)
-      handlers.open(transport)
-      // A client names mqtt among its subprotocols [MQTT-6.0.0-3].
-      if (!proper) transport.misused('websocket-subprotocol-missing')
-    })
+    } else
+      upgrader.handleUpgrade(request, socket, head, (webSocket) => {
+        const transport = new WebSocketTransport(webSocket, request.socket, { kind, listener: urlOf(), below: raw }, options)
+        handlers.open(transport, raw)
+        const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
+        // A client names mqtt among its subprotocols [MQTT-6.0.0-3].
+        if (!offered.some((name) => subprotocols.includes(name))) transport.misused('websocket-subprotocol-missing')
+      })
   })
-  return (socket) => void http.emit('connection', socket)
-}
-
-const statusTexts: Readonly<Record<number, string>> = {
-  301: 'Moved Permanently',
-  302: 'Found',
-  307: 'Temporary Redirect',
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  404: 'Not Found',
-  429: 'Too Many Requests',
-  500: 'Internal Server Error',
-  502: 'Bad Gateway',
-  503: 'Service Unavailable',
+  return (socket, raw) => {
+    raws.set(socket, raw)
+    http.emit('connection', socket)
+  }
 }
 
 function refuse(socket: Duplex, status: number, headers: Readonly<Record<string, string>> = {}, body = ''): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
   const lines = [
-    `HTTP/1.1 ${status} ${statusTexts[status] ?? 'Refused'}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}`,
     'connection: close',
     `content-length: ${Buffer.byteLength(body)}`,
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
   ]
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, 'latin1')
+  letGoWithClient(socket)
 }
 
-/** A WebSocket as a transport: frames are no borders of packets, in either direction [MQTT-6.0.0-2]. */
-class WebSocketTransport implements Transport {
-  readonly kind: TransportKind
-  readonly remoteAddress: string
-  readonly remotePort: number
-  readonly #socket: WebSocket
-  readonly #raw: Socket | undefined
-  readonly #options: WebSocketOptions
-  #listener: TransportListener | undefined
-  #paused = true
-  #ended = false
-  #reset = false
-  #inbox: Buffer[] = []
-
-  constructor(socket: WebSocket, kind: TransportKind, raw: Socket | undefined, options: WebSocketOptions, request: IncomingMessage) {
-    this.#socket = socket
-    this.#raw = raw
-    this.#options = options
-    this.kind = kind
-    this.remoteAddress = request.socket.remoteAddress ?? ''
-    this.remotePort = request.socket.remotePort ?? 0
-    socket.binaryType = 'nodebuffer'
-    socket.on('message', (data: Buffer, isBinary: boolean) => this.#message(data, isBinary))
-    socket.on('error', () => undefined)
-    socket.on('close', (code: number) => {
-      // 1006: the socket ended without a close frame.
-      this.#reset ||= code === 1006
-      this.#listener?.closed(this.#reset)
-    })
-  }
-
-  get buffered(): number {
-    return this.#socket.bufferedAmount
-  }
-
-  /** The client broke a rule of section 6. */
-  misused(rule: 'websocket-non-binary-frame' | 'websocket-subprotocol-missing', raw?: Buffer): void {
-    this.#listener?.misused?.(rule, raw)
-  }
-
-  listen(listener: TransportListener): void {
-    this.#listener = listener
-  }
-
-  write(bytes: Buffer): void {
-    if (this.#ended) return
-    this.#socket.send(this.#options.frames === 'text' ? bytes.toString('latin1') : bytes, () => {
-      if (this.#socket.bufferedAmount === 0) this.#listener?.drain()
-    })
-  }
-
-  end(): void {
-    if (this.#ended) return
-    this.#ended = true
-    this.#socket.close(this.#options.closeCode ?? 1000)
-  }
-
-  finish(): void {
-    this.end()
-  }
-
-  reset(): void {
-    this.#ended = true
-    this.#reset = true
-    if (this.#raw === undefined) this.#socket.terminate()
-    else this.#raw.resetAndDestroy()
-  }
-
-  destroy(): void {
-    this.#ended = true
-    this.#socket.terminate()
-  }
-
-  pause(): void {
-    this.#paused = true
-    this.#socket.pause()
-  }
-
-  resume(): void {
-    this.#paused = false
-    for (let chunk = this.#inbox.shift(); chunk !== undefined; chunk = this.#inbox.shift()) {
-      this.#listener?.data(chunk)
-      if (this.#paused) return
-    }
-    this.#socket.resume()
-  }
-
-  #message(data: Buffer, isBinary: boolean): void {
-    if (!isBinary) {
-      this.misused('websocket-non-binary-frame', data) // [MQTT-6.0.0-1]
-      return
-    }
-    if (this.#paused) this.#inbox.push(data)
-    else this.#listener?.data(data)
-  }
+/** Nobody reads what the client says from here; its end is seen all the same. */
+function letGoWithClient(socket: Duplex): void {
+  socket.on('end', () => socket.destroy())
+  socket.resume()
 }

@@ -24,8 +24,10 @@ interface Common {
 export interface OpenRecord extends Common {
   readonly type: 'open'
   readonly connection: number
-  /** 'tcp', 'unix', 'memory', ... */
+  /** 'tcp', 'tls', 'ws', 'wss', 'unix' or 'memory'. */
   readonly transport: string
+  /** URL of the listener that it came by; 'memory'. */
+  readonly listener: string
   readonly remoteAddress: string
 }
 
