@@ -155,7 +155,12 @@ export class Connection {
       return
     }
     const malformed = this.#reader.push(bytes, this.#onFrame)
-    if (malformed !== undefined && !this.closed && !this.#leaving) this.#refuse(malformed, this.#reader.rest())
+    if (malformed !== undefined && !this.closed && !this.#leaving) {
+      const rest = this.#reader.rest()
+      // A CONNECT that is too large is refused in its own version, as far as it came.
+      if (this.phase === 'new' && (rest[0] ?? 0) >> 4 === 1) this.version = versionOf(rest, 2 + rest.subarray(1, 5).findIndex((byte) => byte < 128))
+      this.#refuse(malformed, rest)
+    }
     if (this.closed) this.#afterTheEnd(this.#reader.unread)
   }
 
@@ -168,7 +173,7 @@ export class Connection {
 
   readonly #onFrame = (frame: Frame): boolean => {
     const { type, bytes, bodyOffset } = frame
-    if (type === 1 && this.phase === 'new') this.version = versionOf(frame)
+    if (type === 1 && this.phase === 'new') this.version = versionOf(bytes, bodyOffset)
     const packet = decode(frame, this.version)
     this.run.journal.packet(this.number, 'in', bytes, this.version, undefined)
     this.counts[type] = (this.counts[type] ?? 0) + 1
@@ -613,8 +618,7 @@ export class Connection {
 }
 
 /** The version that a CONNECT speaks, as far as its bytes tell; 4 where they do not. */
-function versionOf(frame: Frame): ProtocolVersion {
-  const { bytes, bodyOffset } = frame
+function versionOf(bytes: Buffer, bodyOffset: number): ProtocolVersion {
   const nameLength = ((bytes[bodyOffset] ?? 0) << 8) | (bytes[bodyOffset + 1] ?? 0)
   const level = (bytes[bodyOffset + 2 + nameLength] ?? 4) & 0x7f
   return level === 5 ? 5 : level === 3 ? 3 : 4
