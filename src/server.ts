@@ -257,7 +257,7 @@ export class Server {
     }
     if (options.maxRuntime !== undefined)
       this.#timers.arm('max-runtime', parseDuration(options.maxRuntime, "option 'maxRuntime'"), () => this.#stopInBackground('the maximum runtime is over'))
-    options.signal?.addEventListener('abort', () => this.#stopInBackground('the signal was aborted'), { once: true })
+    options.signal?.addEventListener('abort', this.#aborted, { once: true })
     if (options.signal?.aborted) this.#stopInBackground('the signal was aborted')
   }
 
@@ -535,7 +535,10 @@ export class Server {
     this.stop(reason).catch(() => undefined)
   }
 
+  readonly #aborted = () => this.#stopInBackground('the signal was aborted')
+
   async #stop(reason: string): Promise<Report> {
+    this.#options.signal?.removeEventListener('abort', this.#aborted)
     // Not before the caller has its promise: `#accept` looks at it.
     await Promise.all(this.#listeners.map((listener) => listener.close()))
     for (const connection of [...this.#connections.open]) connection.disconnect(0x8b, 'the server stopped')

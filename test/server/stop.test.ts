@@ -1,4 +1,5 @@
 /** The end of a server: whoever asks for it, it comes soon, once, and leaves nothing open. */
+import { getEventListeners } from 'node:events'
 import { connect as connectSocket, createServer } from 'node:net'
 import { definePlugin, type Server, start } from 'mqttest'
 import { connectMemory, connectTcp } from 'mqttest/testing'
@@ -131,6 +132,12 @@ describe('a server also stops', () => {
   test('at once when its signal was aborted before', async () => {
     const server = await memoryServer({ signal: AbortSignal.abort() })
     expect((await server.finished).reason).toBe('the signal was aborted')
+  })
+
+  test('without keeping anything on a signal that lives longer', async () => {
+    const abort = new AbortController()
+    for (let run = 0; run < 3; run++) await (await memoryServer({ signal: abort.signal })).stop()
+    expect(getEventListeners(abort.signal, 'abort')).toEqual([])
   })
 
   test('after its longest runtime, on its own clock', async () => {
