@@ -43,6 +43,7 @@ export class Session {
   /** Deliveries that were dropped, by reason. */
   readonly dropped = { queueFull: 0, tooLarge: 0, expired: 0, slow: 0 }
   #queue: Delivery[] = []
+  #waitsForReader = false
   /** Deliveries in flight that wait for room to be sent again on a new connection. */
   #resends: InFlightDelivery[] = []
   /** Topic aliases towards the client, by topic; new with every connection [MQTT-3.3.2-7]. */
@@ -99,7 +100,7 @@ export class Session {
       this.#send(connection, delivery, undefined, false)
       return
     }
-    if (connection !== undefined && this.#queue.length === 0 && this.#hasRoom && this.#begin(connection, delivery)) return
+    if (connection !== undefined && this.#queue.length === 0 && this.#hasRoom(connection) && this.#begin(connection, delivery)) return
     if (this.#queue.length >= this.run.settings.queueLimit) {
       this.#drop('queueFull', delivery)
       return
@@ -108,15 +109,31 @@ export class Session {
   }
 
   /** Whether the client may be sent one more [MQTT-4.9.0-1]. */
-  get #hasRoom(): boolean {
-    return this.#resends.length === 0 && this.inFlight.size < this.limits.receiveMaximum
+  #hasRoom(connection: Connection): boolean {
+    return this.#resends.length === 0 && this.inFlight.size < this.limits.receiveMaximum && this.#reads(connection)
+  }
+
+  /** Whether the client takes what it is sent; where it does not, messages wait in line: there they share their payload. */
+  #reads(connection: Connection): boolean {
+    this.#waitsForReader = connection.outbox.unsent > this.run.settings.outboundLimit
+    return !this.#waitsForReader
+  }
+
+  /** The client was written to: what waited because too much was unsent goes on. */
+  written(): void {
+    if (this.#waitsForReader) this.pump()
   }
 
   /** Sends what is in line, as far as the client's receive maximum has room. */
   pump(): void {
     const { connection } = this
     if (connection === undefined) return
-    while (this.#resends.length > 0 && this.inFlight.size - this.#resends.length < this.limits.receiveMaximum && !connection.closed) {
+    while (
+      this.#resends.length > 0 &&
+      this.inFlight.size - this.#resends.length < this.limits.receiveMaximum &&
+      !connection.closed &&
+      this.#reads(connection)
+    ) {
       const entry = this.#resends.shift()
       if (entry === undefined || entry.awaits === 'pubcomp') continue
       if (this.#tooLarge(connection, entry.delivery)) this.inFlight.remove(entry.id)
@@ -124,7 +141,7 @@ export class Session {
     }
     let sent = 0
     for (const delivery of this.#queue) {
-      if (!this.#hasRoom || connection.closed || !this.#begin(connection, delivery)) break
+      if (connection.closed || !this.#hasRoom(connection) || !this.#begin(connection, delivery)) break
       sent++
     }
     if (sent > 0) this.#queue.splice(0, sent)

@@ -114,6 +114,7 @@ export class Outbox {
 
   /** Reading pauses while the client does not take what is written. */
   #watch(): void {
+    this.#connection.session?.written()
     if (this.#congested || this.#connection.transport.buffered <= highWater) return
     this.#congested = true
     this.#connection.updateReading()

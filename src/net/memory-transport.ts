@@ -10,6 +10,7 @@ export class MemoryTransport implements Transport {
   #peer: MemoryTransport | undefined
   #listener: TransportListener | undefined
   #inbox: Buffer[] = []
+  #inboxBytes = 0
   #paused = true
   #ended = false
   #peerEnded = false
@@ -27,7 +28,7 @@ export class MemoryTransport implements Transport {
   }
 
   get buffered(): number {
-    return this.#peer === undefined ? 0 : this.#peer.#inbox.reduce((sum, chunk) => sum + chunk.length, 0)
+    return this.#peer === undefined ? 0 : this.#peer.#inboxBytes
   }
 
   listen(listener: TransportListener): void {
@@ -38,6 +39,7 @@ export class MemoryTransport implements Transport {
     const peer = this.#peer
     if (peer === undefined || this.#ended) return
     peer.#inbox.push(bytes)
+    peer.#inboxBytes += bytes.length
     this.#waitsForDrain = true
     peer.#schedule()
   }
@@ -92,6 +94,7 @@ export class MemoryTransport implements Transport {
     while (!this.#paused) {
       const chunk = this.#inbox.shift()
       if (chunk === undefined) break
+      this.#inboxBytes -= chunk.length
       this.#listener?.data(chunk)
     }
     if (this.#paused || this.#inbox.length > 0) return
