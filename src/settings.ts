@@ -26,6 +26,11 @@ export interface BrokerOptions {
   readonly connectTimeout?: Duration
   /** A message that matches several subscriptions of a session: 'one' copy with all identifiers (default), or 'each' one. */
   readonly overlap?: 'one' | 'each'
+  /**
+   * What PUBREL and PUBCOMP say of a packet id that is not in flight: 'accept' (default) answers 0x00, as common brokers do;
+   * 'not-found' answers 0x92 in MQTT 5.
+   */
+  readonly unknownPacketId?: 'accept' | 'not-found'
   /** Messages kept for a session that is offline or slow; 100,000 by default. */
   readonly queueLimit?: number
   /** Bytes that may wait to be read by a client; beyond them QoS 0 messages to it are dropped, others wait. 16 MiB by default. */
@@ -46,6 +51,7 @@ export interface Settings {
   readonly keepAliveFactor: number
   readonly connectTimeout: number
   readonly overlap: 'one' | 'each'
+  readonly unknownPacketId: 'accept' | 'not-found'
   readonly queueLimit: number
   readonly outboundLimit: number
 }
@@ -63,6 +69,7 @@ const defaults: Settings = {
   keepAliveFactor: 1.5,
   connectTimeout: 30_000,
   overlap: 'one',
+  unknownPacketId: 'accept',
   queueLimit: 100_000,
   outboundLimit: 16 * 1024 * 1024,
 }
@@ -77,6 +84,8 @@ const ranges: Partial<Record<keyof Settings, readonly [number, number]>> = {
   queueLimit: [0, Number.POSITIVE_INFINITY],
   outboundLimit: [0, Number.POSITIVE_INFINITY],
 }
+
+const choicesOf = { overlap: ['one', 'each'], unknownPacketId: ['accept', 'not-found'] } as const satisfies Partial<Record<keyof Settings, readonly string[]>>
 
 /** Checks broker options and fills in the defaults. Throws MQTTEST_OPTION. */
 export function readSettings(given: BrokerOptions = {}): Settings {
@@ -97,8 +106,11 @@ export function readSettings(given: BrokerOptions = {}): Settings {
     if (value !== undefined && name.endsWith('Available') && typeof value !== 'boolean')
       throw new MqttestError('MQTTEST_OPTION', `option 'broker.${name}': expected true or false, got ${JSON.stringify(value)}`)
   }
-  if (given.overlap !== undefined && given.overlap !== 'one' && given.overlap !== 'each')
-    throw new MqttestError('MQTTEST_OPTION', `option 'broker.overlap': expected 'one' or 'each', got ${JSON.stringify(given.overlap)}`)
+  for (const [name, choices] of Object.entries(choicesOf)) {
+    const value: unknown = Object.entries(given).find(([key]) => key === name)?.[1]
+    if (value !== undefined && !choices.some((choice) => choice === value))
+      throw new MqttestError('MQTTEST_OPTION', `option 'broker.${name}': expected '${choices.join("' or '")}', got ${JSON.stringify(value)}`)
+  }
   const { connectTimeout, ...rest } = given
   const present = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
   return {

@@ -22,11 +22,15 @@ export function handleAcknowledgement(packet: AcknowledgementPacket, connection:
   const entry = session.inFlight.get(id)
   if (entry === undefined) {
     unknown(packet, connection, raw)
-    if (packet.cmd === 'pubrec')
-      connection.sendPacket(connection.version === 5 ? { cmd: 'pubrel', messageId: id, reasonCode: 0x92 } : { cmd: 'pubrel', messageId: id }, {
-        kind: 'reply',
-        packet,
-      })
+    // PUBREC with an error ended the exchange for the client: nothing is left to be released.
+    if (packet.cmd === 'pubrec' && !isRefusal(packet, connection))
+      connection.sendPacket(
+        connection.version === 5 ? { cmd: 'pubrel', messageId: id, reasonCode: unknownCode(connection) } : { cmd: 'pubrel', messageId: id },
+        {
+          kind: 'reply',
+          packet,
+        },
+      )
     return
   }
   if (!fits(entry, packet)) {
@@ -35,7 +39,7 @@ export function handleAcknowledgement(packet: AcknowledgementPacket, connection:
   }
   if (packet.cmd === 'pubrec') {
     // PUBREC with an error ends the exchange; the id is free again (MQTT 5, section 4.3.3).
-    if (connection.version === 5 && (packet.reasonCode ?? 0) >= 0x80) {
+    if (isRefusal(packet, connection)) {
       session.acknowledged(id)
       return
     }
@@ -59,7 +63,11 @@ function unknown(packet: AcknowledgementPacket, connection: Connection, raw: Buf
   connection.violate(rule, { packet, raw, offset: 2, detail: `${packet.cmd.toUpperCase()} ${packet.messageId}` })
 }
 
-/** What PUBCOMP says of an unknown id. */
-function unknownCode(_connection: Connection): number {
-  return 0x92
+function isRefusal(packet: AcknowledgementPacket, connection: Connection): boolean {
+  return connection.version === 5 && (packet.reasonCode ?? 0) >= 0x80
+}
+
+/** What PUBREL and PUBCOMP say of an unknown id (tables 3-6 and 3-7 of MQTT 5 allow both). */
+function unknownCode(connection: Connection): number {
+  return connection.run.settings.unknownPacketId === 'accept' ? 0 : 0x92
 }

@@ -163,8 +163,8 @@ describe('a client that', () => {
     client.send({ cmd: 'puback', messageId: 1 }, { cmd: 'pubrec', messageId: 2 }, { cmd: 'pubrel', messageId: 3 }, { cmd: 'pubcomp', messageId: 4 })
     await client.settled()
     expect(client.received.slice(1)).toEqual([
-      { cmd: 'pubrel', messageId: 2, reasonCode: 0x92 },
-      { cmd: 'pubcomp', messageId: 3, reasonCode: 0x92 },
+      { cmd: 'pubrel', messageId: 2, reasonCode: 0x00 },
+      { cmd: 'pubcomp', messageId: 3, reasonCode: 0x00 },
       { cmd: 'pingresp' },
     ])
     expect(brokenRules(server)).toEqual(Array.from({ length: 4 }, () => '1: ack-unknown-packet-id'))

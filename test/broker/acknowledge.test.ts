@@ -1,13 +1,13 @@
 /** PUBACK, PUBREC, PUBREL and PUBCOMP from a client: what ends a delivery, and what is none of the server's business. */
-import { definePlugin } from 'mqttest'
+import { type BrokerOptions, definePlugin } from 'mqttest'
 import { describe, expect, test } from 'vitest'
 import { answers, join, subscribe } from '../support/client.ts'
 import { memoryServer } from '../support/server.ts'
 
 describe.each([4, 5] as const)('a client of level %i', (version) => {
   /** A client that was sent one message at QoS 2 or 1. */
-  async function sent(qos: 1 | 2) {
-    const server = await memoryServer()
+  async function sent(qos: 1 | 2, broker: BrokerOptions = {}) {
+    const server = await memoryServer({ broker })
     const client = await join(server, 'me', { version })
     await subscribe(client, 'a', qos)
     server.publish({ topic: 'a', payload: 'x', qos })
@@ -37,11 +37,11 @@ describe.each([4, 5] as const)('a client of level %i', (version) => {
     expect(answers(client).filter((line) => line.startsWith('pubrel'))).toHaveLength(2)
   })
 
-  test('is told of an id that nobody knows, and stays connected', async () => {
-    const { server, client } = await sent(1)
+  test.each(['accept', 'not-found'] as const)('that names an id that nobody knows stays connected under unknownPacketId: %s', async (unknownPacketId) => {
+    const { server, client } = await sent(1, { unknownPacketId })
     client.send({ cmd: 'puback', messageId: 77 }, { cmd: 'pubrec', messageId: 77 }, { cmd: 'pubrel', messageId: 77 }, { cmd: 'pubcomp', messageId: 77 })
     await client.settled()
-    const code = version === 5 ? ' 0x92' : ''
+    const code = version === 5 && unknownPacketId === 'not-found' ? ' 0x92' : ''
     expect(answers(client)).toEqual(['publish 1', `pubrel 77${code}`, `pubcomp 77${code}`, 'pingresp'])
     expect(server.report().violations).toMatchObject([{ rule: 'ack-unknown-packet-id', level: 'warning', count: 4 }])
   })
@@ -70,6 +70,13 @@ describe('in MQTT 5', () => {
     await client.send({ cmd: 'pubrec', messageId, reasonCode: 0x97 }).settled()
     expect(answers(client)).toEqual([`publish ${messageId}`, 'pingresp'])
     expect(server.sessions[0]?.inFlight.size).toBe(0)
+  })
+
+  test('PUBREC with an error for an id that nobody knows is not answered', async () => {
+    const server = await memoryServer()
+    const client = await join(server, 'me')
+    await client.send({ cmd: 'pubrec', messageId: 7, reasonCode: 0x83 }, { cmd: 'pubrec', messageId: 8, reasonCode: 0x10 }).settled()
+    expect(answers(client)).toEqual(['pubrel 8', 'pingresp'])
   })
 
   test('PUBACK with an error ends the delivery; it is not sent again [MQTT-4.4.0-2]', async () => {

@@ -17,6 +17,7 @@ describe('start refuses', () => {
     ['a broker number', { broker: { maximumQos: 3 } }, "option 'broker.maximumQos': expected a whole number from 0 to 2, got 3"],
     ['a broker number that is not whole', { broker: { receiveMaximum: 1.5 } }, "option 'broker.receiveMaximum'"],
     ['a broker flag', { broker: { retainAvailable: 'no' } }, 'option \'broker.retainAvailable\': expected true or false, got "no"'],
+    ['another broker choice', { broker: { unknownPacketId: 'x' } }, "option 'broker.unknownPacketId': expected 'accept' or 'not-found', got \"x\""],
     ['a broker choice', { broker: { overlap: 'all' } }, "option 'broker.overlap': expected 'one' or 'each', got \"all\""],
     ['a broker duration', { broker: { connectTimeout: 'x' } }, "option 'broker.connectTimeout': expected milliseconds"],
     ['core', { core: 'no' }, 'option \'core\': expected true or false, got "no"'],
