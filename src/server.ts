@@ -3,7 +3,7 @@ import { Broker, type Publication } from './broker/broker.ts'
 import type { Message } from './broker/message.ts'
 import type { Session } from './broker/session.ts'
 import { soon } from './call-hook.ts'
-import { type Clock, chooseClock, isVirtual, type Timer, turn, type VirtualClock } from './clock.ts'
+import { type Clock, chooseClock, deadline, isVirtual, type Timer, turn, type VirtualClock } from './clock.ts'
 import { Connection } from './connection/connection.ts'
 import { Expecter, type ExpectOptions, type Pattern } from './connection/script.ts'
 import { Connections } from './connections.ts'
@@ -60,6 +60,9 @@ export interface RecordFilter {
   readonly cmd?: Command
   readonly dir?: 'in' | 'out'
 }
+
+/** How long the `serverStop` hook may take, in milliseconds of real time. */
+const serverStopPatienceMs = 3000
 
 /** Name of the plugin that a test's own taps count as. */
 const testPlugin = 'test'
@@ -531,6 +534,25 @@ export class Server {
     await this.stop()
   }
 
+  /** Calls the `serverStop` hook; a plugin that never comes to its end does not keep the server from stopping. */
+  async #sayServerStop(reason: string): Promise<void> {
+    const { serverStop } = this.#hookSet.hooks
+    if (!serverStop.isUsed()) return
+    const over = soon<void>((done) => serverStop.callAsync(this, reason, () => done()))
+    if (!(over instanceof Promise)) return
+    const tappers = [...new Set(serverStop.taps.map((tap) => tap.name))].join(', ')
+    let limit: Timer | undefined
+    const tooLong = new Promise<void>((resolve) => {
+      limit = deadline(serverStopPatienceMs, () => {
+        const message = `the hook serverStop, tapped by ${tappers}, did not end within ${serverStopPatienceMs / 1000} s`
+        this.#pluginFailed(new PluginError(message, { plugin: tappers, hook: 'serverStop' }), undefined)
+        resolve()
+      })
+    })
+    await Promise.race([over, tooLong])
+    limit?.cancel()
+  }
+
   #stopInBackground(reason: string): void {
     this.stop(reason).catch(() => undefined)
   }
@@ -543,7 +565,7 @@ export class Server {
     await Promise.all(this.#listeners.map((listener) => listener.close()))
     for (const connection of [...this.#connections.open]) connection.disconnect(0x8b, 'the server stopped')
     await this.#connections.letGo()
-    if (this.#hookSet.hooks.serverStop.isUsed()) await soon<void>((done) => this.#hookSet.hooks.serverStop.callAsync(this, reason, () => done()))
+    await this.#sayServerStop(reason)
     this.#timers.clear()
     this.#broker.wills.clear()
     const report = this.report(reason)
