@@ -39,7 +39,7 @@ export type Phase = 'new' | 'connecting' | 'connected' | 'closed'
 /** Queued packets at which reading pauses until some are handled. */
 const queueHighWater = 256
 
-/** How long a client may take to close its side after the server closed. */
+/** How long a client may take to read the rest, and to close its side, after a connection has ended. */
 const lingerMs = 2000
 
 /** One client's connection, as plugins and tests see it. */
@@ -296,6 +296,7 @@ export class Connection {
     this.#reportRest()
     this.#finish({ by: 'client', how: 'fin', reason: 'the client closed without DISCONNECT', reasonCode: undefined })
     this.outbox.flush()
+    this.#lingerThenDestroy()
     this.transport.end()
   }
 
@@ -435,10 +436,15 @@ export class Connection {
 
   #endTransport(): void {
     this.outbox.whenIdle(() => {
+      this.#lingerThenDestroy()
       this.transport.end()
       this.transport.resume()
-      this.#lingerTimer = this.run.arm('linger', lingerMs, () => this.transport.destroy(), this)
     })
+  }
+
+  /** Gives the client a while to read the rest and to close; before the end, which may close the transport at once. */
+  #lingerThenDestroy(): void {
+    this.#lingerTimer = this.run.arm('linger', lingerMs, () => this.transport.destroy(), this)
   }
 
   /** The client said goodbye; it closes, and so do we [MQTT-3.14.4-1]. @internal */
