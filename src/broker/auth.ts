@@ -4,6 +4,7 @@ import type { Connection } from '../connection/connection.ts'
 import type { AuthPacket } from '../wire/packet.ts'
 import { authorize, type Decision } from './authorize.ts'
 import type { Broker } from './broker.ts'
+import { explained } from './explanation.ts'
 
 /** Handles an AUTH that nobody waits for. */
 export function handleAuth(broker: Broker, packet: AuthPacket, connection: Connection, raw: Buffer): Soon<void> {
@@ -28,10 +29,10 @@ export function handleAuth(broker: Broker, packet: AuthPacket, connection: Conne
       if (decision.reasonCode >= 0x80 || decision.action === 'close')
         connection.disconnect(decision.reasonCode, 're-authentication was refused') // [MQTT-4.12.1-2]
       else if (decision.action !== 'drop')
-        connection.sendPacket(
-          { cmd: 'auth', reasonCode: 0, properties: { authenticationMethod: method, ...decision.properties } },
-          { kind: 'exchange', packet },
-        )
+        connection.sendPacket(explained({ cmd: 'auth', reasonCode: 0, properties: { authenticationMethod: method } }, decision.properties, connection), {
+          kind: 'exchange',
+          packet,
+        })
     },
   )
 }

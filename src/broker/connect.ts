@@ -5,6 +5,7 @@ import type { ConnackPacket, ConnectPacket, Properties } from '../wire/packet.ts
 import { returnCodeOf } from '../wire/reason-codes.ts'
 import { allowed, authorize, type Decision } from './authorize.ts'
 import type { Broker } from './broker.ts'
+import { explained } from './explanation.ts'
 import type { SessionLimits, SessionPlan } from './session-plan.ts'
 
 const never = 0xffff_ffff
@@ -58,9 +59,7 @@ function refuse(connection: Connection, decision: Decision): void {
 
 function connack(connection: Connection, code: number, sessionPresent: boolean, properties: Properties | undefined): ConnackPacket {
   if (connection.version !== 5) return { cmd: 'connack', sessionPresent: connection.version === 4 && sessionPresent, returnCode: returnCodeOf(code) }
-  return properties === undefined || Object.keys(properties).length === 0
-    ? { cmd: 'connack', sessionPresent, reasonCode: code }
-    : { cmd: 'connack', sessionPresent, reasonCode: code, properties }
+  return explained({ cmd: 'connack', sessionPresent, reasonCode: code }, properties, connection)
 }
 
 /** A client id that is connected already is taken over, unless the `authorize` hook decides otherwise [MQTT-3.1.4-3]. */

@@ -5,6 +5,7 @@ import { type AcknowledgementPacket, type PublishPacket, packetTypes } from '../
 import { decodeUtf8 } from '../wire/strings.ts'
 import { allowed, authorize, type Decision } from './authorize.ts'
 import type { Broker } from './broker.ts'
+import { explained } from './explanation.ts'
 import { formsAsReceived } from './message.ts'
 
 /** Handles a PUBLISH: checks, authorization, routing, acknowledgement. */
@@ -101,7 +102,6 @@ function answer(connection: Connection, packet: PublishPacket, code: number, dec
   if (connection.version === 5) {
     // In PUBREC the cases agree on 0x00 where nobody subscribes; PUBACK says 0x10.
     reply.reasonCode = packet.qos === 2 && code === 0x10 ? 0 : code
-    if (decision?.properties !== undefined) reply.properties = decision.properties
   }
-  connection.sendPacket(reply, { kind: 'reply', packet })
+  connection.sendPacket(explained(reply, decision?.properties, connection), { kind: 'reply', packet })
 }

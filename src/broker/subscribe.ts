@@ -6,6 +6,7 @@ import type { QoS, SubackPacket, SubscribePacket, SubscriptionRequest } from '..
 import { hasWildcard, sharePrefix } from '../wire/topic-syntax.ts'
 import { allowed, authorize, type Decision } from './authorize.ts'
 import type { Broker } from './broker.ts'
+import { explained } from './explanation.ts'
 import type { Delivery } from './message.ts'
 import { splitShared } from './router.ts'
 import type { Session, Subscription } from './session.ts'
@@ -78,8 +79,7 @@ function finish(broker: Broker, packet: SubscribePacket, connection: Connection,
   if (!decisions.some((decision) => decision.action === 'drop')) {
     const reply: SubackPacket = { cmd: 'suback', messageId: packet.messageId, granted }
     const properties = decisions.find((decision) => decision.properties !== undefined)?.properties
-    if (connection.version === 5 && properties !== undefined) reply.properties = properties
-    connection.sendPacket(reply, { kind: 'reply', packet }) // [MQTT-3.8.4-1]
+    connection.sendPacket(explained(reply, properties, connection), { kind: 'reply', packet }) // [MQTT-3.8.4-1]
   }
   for (const { subscription, isNew } of retained) sendRetained(broker, session, subscription, isNew)
 }

@@ -4,6 +4,7 @@ import type { Connection } from '../connection/connection.ts'
 import type { UnsubackPacket, UnsubscribePacket } from '../wire/packet.ts'
 import { allowed, authorize, type Decision } from './authorize.ts'
 import type { Broker } from './broker.ts'
+import { explained } from './explanation.ts'
 
 /** Handles an UNSUBSCRIBE: 0x00 where a subscription was removed, 0x11 where there was none. */
 export function handleUnsubscribe(broker: Broker, packet: UnsubscribePacket, connection: Connection): Soon<void> {
@@ -40,5 +41,6 @@ function finish(broker: Broker, packet: UnsubscribePacket, connection: Connectio
   if (decisions.some((decision) => decision.action === 'drop')) return
   const reply: UnsubackPacket = { cmd: 'unsuback', messageId: packet.messageId }
   if (connection.version === 5) reply.granted = granted
-  connection.sendPacket(reply, { kind: 'reply', packet }) // [MQTT-3.10.4-4]
+  const properties = decisions.find((decision) => decision.properties !== undefined)?.properties
+  connection.sendPacket(explained(reply, properties, connection), { kind: 'reply', packet }) // [MQTT-3.10.4-4]
 }
