@@ -4,11 +4,14 @@
  */
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import { createSecureContext, createServer, type TlsOptions as NodeTlsOptions, type SecureContext, type TLSSocket, type Server as TlsServer } from 'node:tls'
+import { createSecureContext, createServer, type TlsOptions as NodeTlsOptions, TLSSocket, type Server as TlsServer } from 'node:tls'
 import { MqttestError } from '../errors.ts'
 import type { Authority } from './certificates.ts'
 import { certificateReason, handshakeReason } from './handshake-reason.ts'
 import { type HandshakeFault, type TlsOptions, versionsOf } from './secure-options.ts'
+
+/** The fatal alert unrecognized_name (RFC 6066, section 3) as a record of its own. */
+const unrecognizedName = Buffer.from('15030300020270', 'hex')
 
 /** What becomes of sockets that were accepted for TLS. */
 export interface SecureHandlers {
@@ -32,6 +35,8 @@ export async function createSecureLayer(options: TlsOptions, authority: () => Pr
   const raws = new Map<string, Socket>()
   const server = makeServer(options, settings, (socket) => raws.get(endsOf(socket)), handlers)
   return (raw) => {
+    // A client that closes its side before it is through has left.
+    raw.allowHalfOpen = false
     const ends = endsOf(raw)
     raws.set(ends, raw)
     raw.once('close', () => {
@@ -55,7 +60,6 @@ async function settingsOf(options: TlsOptions, authority: () => Promise<Authorit
     ...(own ? { cert, key } : await (await authority()).server(certificate, hosts)),
     // Versions before 1.2 need ciphers that OpenSSL switches off by default.
     ...(versions.minVersion < 'TLSv1.2' && { ciphers: 'DEFAULT:@SECLEVEL=0' }),
-    allowHalfOpen: true,
     ...(clientCertificate !== 'none' && { requestCert: true, rejectUnauthorized: false, ca: (await authority()).ca }),
     ...(alpn !== undefined && { ALPNProtocols: [...alpn] }),
   }
@@ -72,19 +76,17 @@ function checkCertificate(cert: string, key: string): void {
 
 function makeServer(options: TlsOptions, settings: NodeTlsOptions, rawOf: (socket: TLSSocket) => Socket | undefined, handlers: SecureHandlers): TlsServer {
   const { sni, clientCertificate } = options
-  let unknownName: string | undefined
   const server = createServer({
     ...settings,
     ...(sni !== undefined && {
-      SNICallback: (name: string, done: (error: Error | null, context?: SecureContext) => void) => {
-        if (sni.includes(name)) {
-          done(null)
-          return
+      SNICallback(this: unknown, name: string, done: (error: Error | null) => void) {
+        const raw = sni.includes(name) || !(this instanceof TLSSocket) ? undefined : rawOf(this)
+        if (raw !== undefined) {
+          handlers.failed(`it asked for '${name}' by SNI`, raw)
+          // Nothing is encrypted yet. Node would only close the connection.
+          raw.write(unrecognizedName)
         }
-        // Without a certificate OpenSSL refuses with an alert; an error would only close the connection.
-        unknownName = name
-        done(null, createSecureContext(versionsOf(options)))
-        unknownName = undefined
+        done(sni.includes(name) ? null : new Error(`no certificate for '${name}'`))
       },
     }),
   })
@@ -95,12 +97,15 @@ function makeServer(options: TlsOptions, settings: NodeTlsOptions, rawOf: (socke
     } else if (clientCertificate === 'require' && !socket.authorized) {
       handlers.failed(certificateReason(socket.authorizationError), raw)
       socket.destroy()
-    } else handlers.secure(socket, raw)
+    } else {
+      socket.allowHalfOpen = true
+      handlers.secure(socket, raw)
+    }
   })
   server.on('tlsClientError', (error, socket) => {
     // Where the socket below is closed already, that says it all.
     const raw = rawOf(socket)
-    if (raw !== undefined) handlers.failed(unknownName === undefined ? handshakeReason(error) : `it asked for '${unknownName}' by SNI`, raw)
+    if (raw !== undefined) handlers.failed(handshakeReason(error), raw)
   })
   return server
 }
