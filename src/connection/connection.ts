@@ -498,9 +498,14 @@ export class Connection {
     this.updateReading()
   }
 
+  /** Whether so many packets wait to be handled that no more are read. @internal */
+  get backlogged(): boolean {
+    return this.#queue.length >= queueHighWater
+  }
+
   /** Reads, or pauses, as things stand. @internal */
   updateReading(): void {
-    const wanted = this.#started && !this.outbox.stalled && !this.outbox.congested && this.#queue.length < queueHighWater
+    const wanted = this.#started && !this.outbox.stalled && !this.outbox.congested && !this.backlogged
     if (wanted === this.#reading) return
     this.#reading = wanted
     if (wanted) this.transport.resume()

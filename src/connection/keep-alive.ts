@@ -8,6 +8,8 @@ export class KeepAlive {
   readonly #run: Run
   readonly #connection: Connection
   #timer: Timer | undefined
+  /** What the client had taken of its answers when it was last looked at, in bytes. */
+  #taken = 0
 
   constructor(run: Run, connection: Connection) {
     this.#run = run
@@ -28,7 +30,17 @@ export class KeepAlive {
 
   #check(limitMs: number): void {
     const silentMs = this.#run.clock.now() - this.#connection.lastReceivedMs
-    if (silentMs < limitMs) this.#timer = this.#run.arm('keepalive', limitMs - silentMs, () => this.#check(limitMs), this.#connection, true)
+    const leftMs = silentMs < limitMs ? limitMs - silentMs : this.#isHeard() ? 0 : limitMs
+    if (leftMs > 0) this.#timer = this.#run.arm('keepalive', leftMs, () => this.#check(limitMs), this.#connection, true)
     else this.#connection.violate('keepalive-timeout', { detail: `${Math.round(silentMs)} ms` })
+  }
+
+  /** Whether silence is the client's: what it says is not read while too much waits, either for the server or for the client. */
+  #isHeard(): boolean {
+    const { backlogged, bytesOut, outbox } = this.#connection
+    const taken = bytesOut - outbox.unsent
+    const takesSomething = outbox.congested && taken !== this.#taken
+    this.#taken = taken
+    return !backlogged && !takesSomething
   }
 }

@@ -3,7 +3,7 @@ import type { QoS, Server } from 'mqttest'
 import { connectMemory, connectTcp, type RawClient } from 'mqttest/testing'
 import { describe, expect, test } from 'vitest'
 import { turn } from '../../src/clock.ts'
-import { encoded } from '../support/bytes.ts'
+import { encoded, framed } from '../support/bytes.ts'
 import { brokenRules, bystander, expectOnlyBystander, openConnections } from '../support/left-over.ts'
 import { tcpServer, virtualServer } from '../support/server.ts'
 
@@ -79,6 +79,61 @@ describe('a client that never reads', () => {
     client.send({ cmd: 'disconnect' })
     await expectOnlyBystander(server, clock, other)
     expect(brokenRules(server)).toEqual([])
+  })
+})
+
+describe('a client that is not read from', () => {
+  /** A client that takes one chunk each time it is told to. */
+  function sipper(server: Server) {
+    const transport = server.joinMemory()
+    transport.listen({ data: () => transport.pause(), end: () => undefined, drain: () => undefined, closed: () => undefined })
+    return transport
+  }
+
+  test('because it reads slowly is not called silent while it takes something, and is when it does not', async () => {
+    const { server, clock } = await virtualServer()
+    const other = await bystander(server)
+    const client = sipper(server)
+    client.write(Buffer.concat([framed(0x10, "0004 'MQTT' 04 02 000a 0004 'slow'"), framed(0x82, "0001 0005 'flood' 00")]))
+    const connection = await server.connection(1)
+    await connection.expect('subscribe')
+    for (let count = 0; count < 40; count++) {
+      server.publish({ topic: 'flood', payload: Buffer.alloc(64 * 1024) })
+      await turn()
+    }
+    for (let round = 0; round < 20; round++) {
+      client.resume()
+      client.write(encoded({ cmd: 'pingreq' }))
+      await clock.advance('10s')
+      expect(connection.outbox.congested).toBe(true)
+    }
+    expect(connection.closed).toBe(false)
+    await clock.advance('31s')
+    expect(connection.closed).toBe(true)
+    expect(brokenRules(server)).toEqual(['1: keepalive-timeout'])
+    await expectOnlyBystander(server, clock, other)
+  })
+
+  test('because a plugin thinks about what it said is not called silent', async () => {
+    const { server, clock } = await virtualServer()
+    const other = await bystander(server)
+    let goOn = () => {}
+    const thought = new Promise<void>((resolve) => (goOn = resolve))
+    server.hooks.packetIn.tap('thinks', (packet) => (packet.cmd === 'publish' ? thought.then(() => undefined) : undefined))
+    const client = connectMemory(server)
+    await client.connect({ clientId: 'patient', keepalive: 10 })
+    client.send(Buffer.concat(Array.from({ length: 1000 }, (_, index) => encoded({ cmd: 'publish', topic: 't', qos: 1, messageId: index + 1 }))))
+    for (let round = 0; round < 10; round++) {
+      client.send({ cmd: 'pingreq' })
+      await clock.advance('10s')
+    }
+    expect(client.ended).toBeUndefined()
+    goOn()
+    await client.count(1 + 1000 + 10)
+    expect(brokenRules(server)).toEqual([])
+    await clock.advance('15s')
+    expect(brokenRules(server)).toEqual(['1: keepalive-timeout'])
+    await expectOnlyBystander(server, clock, other)
   })
 })
 
