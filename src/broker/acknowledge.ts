@@ -10,8 +10,9 @@ export function handleAcknowledgement(packet: AcknowledgementPacket, connection:
   if (session === undefined) return
   const id = packet.messageId
   if (packet.cmd === 'pubrel') {
-    const known = session.received.delete(id)
-    if (!known) unknown(packet, connection, raw)
+    const found = session.release(id, connection)
+    const known = found === 'known'
+    if (found === 'unknown') unknown(packet, connection, raw)
     // [MQTT-4.3.3-11]; an unknown id is answered as well, else the client would repeat PUBREL for ever.
     connection.sendPacket(
       connection.version === 5 ? { cmd: 'pubcomp', messageId: id, reasonCode: known ? 0 : unknownCode(connection) } : { cmd: 'pubcomp', messageId: id },

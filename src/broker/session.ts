@@ -5,7 +5,7 @@ import type { Run } from '../run.ts'
 import { encodeProperties, encodePublish } from '../wire/encode.ts'
 import type { Properties, PublishPacket, SubscriptionRequest } from '../wire/packet.ts'
 import { InFlight, type InFlightDelivery } from './in-flight.ts'
-import { type Delivery, encodedIndex } from './message.ts'
+import { type Delivery, encodedIndex, formsOf } from './message.ts'
 import { PacketIds } from './packet-ids.ts'
 import type { SessionLimits } from './session-plan.ts'
 
@@ -34,6 +34,8 @@ export class Session {
   readonly packetIds = new PacketIds()
   /** Packet ids of QoS 2 messages from the client that are not released yet [MQTT-4.3.3-10]. */
   readonly received = new Set<number>()
+  /** Those that are released, by the number of the connection on which PUBREL came last. */
+  readonly #released = new Map<number, number>()
   limits: SessionLimits = unlimited
   /** How long it lives without a connection, in milliseconds. */
   expiryMs = 0
@@ -67,6 +69,18 @@ export class Session {
     this.limits = limits
     this.#aliases = undefined
     this.#resends = []
+  }
+
+  /**
+   * PUBREL came. Tells whether its id was in flight: 'again' is a PUBREL that was answered on another connection, on which the
+   * answer may have been lost; a client has to say it again [MQTT-4.4.0-1].
+   */
+  release(id: number, connection: Connection): 'known' | 'again' | 'unknown' {
+    const known = this.received.delete(id)
+    const before = this.#released.get(id)
+    if (!known && (before === undefined || before === connection.number)) return 'unknown'
+    this.#released.set(id, connection.number)
+    return known ? 'known' : 'again'
   }
 
   /** The connection is gone; what is in flight stays. */
@@ -160,6 +174,7 @@ export class Session {
   forgetMessages(): void {
     this.inFlight.clear()
     this.received.clear()
+    this.#released.clear()
     this.#queue = []
     this.#resends = []
   }
@@ -185,13 +200,13 @@ export class Session {
     }
     const properties = this.#properties(packet, delivery)
     if (properties !== undefined) packet.properties = properties
-    const own = properties === message.properties ? (message.encoded.propertyBytes ??= encodeProperties(message.properties)) : encodeProperties(properties)
+    const own = properties === message.properties ? (formsOf(message).propertyBytes ??= encodeProperties(message.properties)) : encodeProperties(properties)
     connection.sendPacket(packet, { kind, delivery }, this.#bytes(connection, packet, delivery, own))
   }
 
   /** The bytes of a PUBLISH; one that is the same for many subscribers is made once. */
   #bytes(connection: Connection, packet: PublishPacket, delivery: Delivery, propertyBytes: Buffer | undefined): Buffer {
-    const { encoded } = delivery.message
+    const encoded = formsOf(delivery.message)
     if (packet.qos > 0 || packet.dup || packet.topic === '' || (propertyBytes !== undefined && propertyBytes !== encoded.propertyBytes))
       return encodePublish(packet, connection.version, propertyBytes)
     const index = encodedIndex(connection.version, packet.retain)

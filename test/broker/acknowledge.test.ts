@@ -46,6 +46,21 @@ describe.each([4, 5] as const)('a client of level %i', (version) => {
     expect(server.report().violations).toMatchObject([{ rule: 'ack-unknown-packet-id', level: 'warning', count: 4 }])
   })
 
+  test('that says PUBREL again on a new connection keeps to the rules: PUBCOMP may have been lost [MQTT-4.4.0-1]', async () => {
+    const server = await memoryServer()
+    const kept = version === 5 ? { version, clean: false, properties: { sessionExpiryInterval: 100 } } : { version, clean: false }
+    const first = await join(server, 'me', kept)
+    await first.send({ cmd: 'publish', topic: 'a', qos: 2, messageId: 7 }, { cmd: 'pubrel', messageId: 7 }).next('pubcomp')
+    first.reset()
+    await first.end()
+    const again = await join(server, 'me', kept)
+    await again.send({ cmd: 'pubrel', messageId: 7 }).next('pubcomp', { messageId: 7 })
+    expect(server.report().violations).toEqual([])
+    // Nothing was lost since.
+    await again.send({ cmd: 'pubrel', messageId: 7 }).next('pubcomp', { messageId: 7 })
+    expect(server.report().violations).toMatchObject([{ rule: 'ack-unknown-packet-id', count: 1 }])
+  })
+
   test.each([
     ['PUBREC for a QoS 1 message', 1, 'pubrec'],
     ['PUBCOMP for a QoS 1 message', 1, 'pubcomp'],
