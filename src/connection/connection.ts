@@ -183,7 +183,10 @@ export class Connection {
       else this.#refuse(packet, bytes)
       return !this.closed && !this.#leaving
     }
-    if (bodyOffset > 2 && bytes[bodyOffset - 1] === 0) this.violate('remaining-length-not-minimal', { packet, raw: bytes, offset: 1 })
+    if (bodyOffset > 2 && bytes[bodyOffset - 1] === 0) {
+      this.violate('remaining-length-not-minimal', { packet, raw: bytes, offset: 1 })
+      if (this.closed || this.#leaving) return false
+    }
     if (packet.cmd === 'publish' && packet.qos > 0 && this.version === 5 && !this.#keepsToReceiveMaximum(packet, bytes)) return !this.closed
     this.#lanes?.signal(packet.cmd)
     if (this.#busy) {
