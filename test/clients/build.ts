@@ -46,7 +46,7 @@ function execute({ run, env }: Step, cwd: string): Promise<{ readonly failed: st
   return new Promise((resolve) => {
     execFile(program, words, { cwd, env: { ...process.env, ...env }, timeout: patienceMs, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
       const output = `${stdout}${stderr}`
-      resolve({ failed: error === null ? undefined : `${program} ${words[0] ?? ''}: ${output.trim().slice(-2000) || error.message}`, output })
+      resolve({ failed: error === null ? undefined : `${output.trim().slice(-8000) || error.message}\n(${program} ${words.join(' ')})`, output })
     })
   })
 }
@@ -59,9 +59,10 @@ async function firstFailure(steps: readonly Step[], cwd: string): Promise<string
   return undefined
 }
 
-/** The last line that says what went wrong. */
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1) ?? ''
+/** The line that says what went wrong. */
+function errorLine(text: string): string {
+  const lines = text.trim().split('\n')
+  return lines.find((line) => /^\W*error/i.test(line)) ?? lines.at(-2) ?? ''
 }
 
 /** Builds a program, unless that was done before. */
@@ -75,6 +76,8 @@ export async function build(recipe: Recipe): Promise<Built> {
     if (failed !== undefined) return { missing: tool.missing }
     hash.update(output)
   }
+  const anywhere = { source: '', out: '', work: '' }
+  hash.update(JSON.stringify([recipe.fetch(anywhere), recipe.build(anywhere)]))
   const out = join(cache, `${recipe.folder}-${hash.digest('hex').slice(0, 16)}`)
   if (existsSync(out)) return { out, source }
 
@@ -85,7 +88,7 @@ export async function build(recipe: Recipe): Promise<Built> {
   const folders = { source, out: begun, work }
   try {
     const unfetched = await firstFailure(recipe.fetch(folders), source)
-    if (unfetched !== undefined) return { missing: `what it needs could not be downloaded: ${lastLine(unfetched)}` }
+    if (unfetched !== undefined) return { missing: `what it needs could not be downloaded: ${errorLine(unfetched)}` }
     const broken = await firstFailure(recipe.build(folders), source)
     if (broken !== undefined) return { broken }
     try {
