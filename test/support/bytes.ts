@@ -36,7 +36,7 @@ export function text(value: string | Buffer): Buffer {
 }
 
 /** The one frame that bytes hold. */
-export function frameOf(bytes: Buffer): Frame {
+function frameOf(bytes: Buffer): Frame {
   const frames = framesOf([bytes]).frames
   const first = frames[0]
   if (first === undefined || frames.length > 1) throw new Error(`expected one whole packet, got ${frames.length} in ${bytes.toString('hex')}`)

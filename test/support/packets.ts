@@ -31,7 +31,7 @@ export const soundText = (minLength = 0, maxLength = 12): Arbitrary<string> =>
   fc.array(codePoint, { minLength, maxLength }).map((codes) => String.fromCodePoint(...codes))
 
 /** A topic name. */
-export const topicName = soundText(1).map((name) => name.replace(/[+#]/g, '/'))
+const topicName = soundText(1).map((name) => name.replace(/[+#]/g, '/'))
 
 const level = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom('a', 'b', '', '$a', 'ä') },
