@@ -41,6 +41,8 @@ export class SocketTransport implements Transport {
     socket.on('drain', () => listener.drain())
     socket.on('error', (error) => {
       this.#failure ??= error
+      // A TLS socket that failed may stay as it is; the one below it does not.
+      this.#below.destroySoon()
     })
     socket.on('close', (hadError: boolean) => listener.closed(hadError || this.#failure !== undefined, this.#whyClosed()))
   }

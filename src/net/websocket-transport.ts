@@ -53,6 +53,8 @@ export class WebSocketTransport implements Transport {
     socket.on('close', (code: number) => this.#listener?.closed(this.#reset, this.#trouble ?? whyClosed(code)))
     stream.on('error', () => {
       this.#reset = true
+      // A TLS socket that failed may stay as it is; the one below it does not.
+      below.destroySoon()
     })
     stream.on('drain', () => this.#listener?.drain())
   }

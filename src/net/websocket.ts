@@ -98,7 +98,9 @@ function refuse(socket: Duplex, status: number, headers: Readonly<Record<string,
     `content-length: ${Buffer.byteLength(body)}`,
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
   ]
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, 'latin1')
+  socket.cork()
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
+  socket.end(body)
   letGoWithClient(socket)
 }
 
