@@ -126,6 +126,8 @@ function announced(
   if (packet.clientId === '') properties.assignedClientIdentifier = clientId // [MQTT-3.2.2-16]
   const askedMs = expiryOf(packet, connection)
   if (plan.expiryMs !== askedMs) properties.sessionExpiryInterval = plan.expiryMs === Number.POSITIVE_INFINITY ? never : Math.ceil(plan.expiryMs / 1000)
+  const method = packet.properties?.authenticationMethod
+  if (method !== undefined) properties.authenticationMethod = method // [MQTT-4.12.0-5]
   if (settings.receiveMaximum < 65_535) properties.receiveMaximum = settings.receiveMaximum
   if (settings.maximumQos < 2) properties.maximumQoS = settings.maximumQos
   if (!settings.retainAvailable) properties.retainAvailable = false

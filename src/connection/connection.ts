@@ -542,10 +542,13 @@ export class Connection {
 
   /**
    * Sends an AUTH packet and resolves with the client's answer, or undefined where the connection ended instead. For async
-   * taps of `authorize`: enhanced authentication (section 4.12).
+   * taps of `authorize`: enhanced authentication (section 4.12). Left out, the reason code is 0x18 and the method is that of
+   * CONNECT [MQTT-4.12.0-2, -5]; bytes or text alone are the authentication data.
    */
-  exchange(packet: Omit<AuthPacket, 'cmd'>): Promise<AuthPacket | undefined> {
-    this.sendPacket({ cmd: 'auth', ...packet }, causes.exchange)
+  exchange(challenge: Omit<AuthPacket, 'cmd'> | Buffer | string): Promise<AuthPacket | undefined> {
+    const packet = typeof challenge === 'string' || Buffer.isBuffer(challenge) ? { properties: { authenticationData: Buffer.from(challenge) } } : challenge
+    const properties = { ...(this.#method !== undefined && { authenticationMethod: this.#method }), ...packet.properties }
+    this.sendPacket({ cmd: 'auth', reasonCode: 0x18, ...packet, properties }, causes.exchange)
     this.outbox.flush()
     return new Promise((resolve) => {
       if (this.closed) resolve(undefined)

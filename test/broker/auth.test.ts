@@ -47,6 +47,19 @@ describe('enhanced authentication', () => {
     await client.settled()
   })
 
+  test('names the method where the plugin leaves it to the server: data alone is a challenge, and an answer [MQTT-4.12.0-5]', async () => {
+    const server = await memoryServer()
+    server.hooks.authorize.tap('short', async (decision, { kind }, connection) => {
+      if (kind !== 'connect') return decision
+      const reply = await connection.exchange('knock')
+      const { authenticationData = data('') } = reply?.properties ?? {}
+      return { reasonCode: 0, properties: { authenticationData } }
+    })
+    const client = connectMemory(server, 5).sendConnect(using())
+    expect(await client.next('auth')).toEqual({ cmd: 'auth', reasonCode: 0x18, ...using({ authenticationData: data('knock') }) })
+    expect(await client.send(answer('knock knock')).next('connack')).toMatchObject({ reasonCode: 0, ...using({ authenticationData: data('knock knock') }) })
+  })
+
   test('refuses with the reason of the plugin [MQTT-4.12.0-4]', async () => {
     const server = await memoryServer({ plugins: [riddle] })
     const client = connectMemory(server, 5).sendConnect(using())
