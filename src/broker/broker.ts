@@ -129,7 +129,7 @@ export class Broker {
     const { topic, payload, qos, retain, properties } = publication
     const takenAtMs = this.run.clock.now()
     const seconds = properties?.messageExpiryInterval
-    return {
+    const message: Message = {
       topic,
       payload,
       qos,
@@ -142,6 +142,8 @@ export class Broker {
       expiresAtMs: seconds === undefined ? undefined : takenAtMs + seconds * 1000,
       encoded,
     }
+    encoded.of = message
+    return message
   }
 
   #publishWill(will: Will, clientId: string): void {

@@ -24,12 +24,14 @@ export interface Message {
   readonly takenAtMs: number
   /** When it expires, on the server's clock; undefined for never. [MQTT-3.3.2-5] */
   readonly expiresAtMs: number | undefined
-  /** What the wire layer keeps to encode the message once for many. */
-  readonly encoded: EncodedForms
+  /** What the wire layer keeps to encode the message once for many; see {@link formsOf}. @internal */
+  readonly encoded?: EncodedForms
 }
 
 /** Bytes that are the same for many deliveries of one message. */
 export interface EncodedForms {
+  /** The message that they are the bytes of. */
+  of?: Message
   /** The properties with their length, for a delivery that adds none. */
   propertyBytes?: Buffer
   /** The whole packet at QoS 0, by protocol form and retain flag: [MQTT 3, MQTT 3 retained, MQTT 5, MQTT 5 retained]. */
@@ -60,6 +62,15 @@ export function formsAsReceived(packet: PublishPacket, raw: Buffer, version: Pro
   const qos0: (Buffer | undefined)[] = []
   qos0[encodedIndex(version, false)] = raw
   return { qos0 }
+}
+
+/**
+ * The bytes that are known of a message. A plugin may copy a message and change it: the copy still names the forms of the
+ * original, which are not its own.
+ */
+export function formsOf(message: Message): EncodedForms {
+  const { encoded } = message
+  return encoded?.of === message ? encoded : {}
 }
 
 /** Which of the encoded forms a delivery at QoS 0 uses. */

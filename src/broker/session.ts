@@ -42,6 +42,8 @@ export class Session {
   /** The keep-alive in force, in seconds. */
   keepAlive = 0
   expiryTimer: Timer | undefined
+  /** The number of the last message that was routed to it; the router's own. @internal */
+  lastRouted = 0
   /** Deliveries that were dropped, by reason. */
   readonly dropped = { queueFull: 0, tooLarge: 0, expired: 0, slow: 0 }
   #queue: Delivery[] = []

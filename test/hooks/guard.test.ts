@@ -609,3 +609,27 @@ describe('a filter', () => {
     )
   })
 })
+
+describe('a copy of a message', () => {
+  test('a routing plugin may give one subscriber a message with another payload, at any QoS', async () => {
+    const change = plugin('change', ({ hooks }) =>
+      hooks.route.tap('change', (deliveries) =>
+        deliveries.map((delivery) =>
+          delivery.session.clientId === 'b'
+            ? { ...delivery, message: { ...delivery.message, payload: Buffer.from('other'), properties: { contentType: 'new' } } }
+            : delivery,
+        ),
+      ),
+    )
+    const server = await memoryServer({ plugins: [change()] })
+    const [first, second] = [connectMemory(server), connectMemory(server)]
+    await first.connect({ clientId: 'a', protocolVersion: 5 })
+    await second.connect({ clientId: 'b', protocolVersion: 5 })
+    for (const client of [first, second]) await client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 't', qos: 1 }] }).next('suback')
+    for (const qos of [0, 1] as const) {
+      server.publish({ topic: 't', payload: 'own', qos, properties: { contentType: 'old' } })
+      expect(await first.next('publish')).toMatchObject({ payload: Buffer.from('own'), properties: { contentType: 'old' } })
+      expect(await second.next('publish')).toMatchObject({ payload: Buffer.from('other'), properties: { contentType: 'new' } })
+    }
+  })
+})
