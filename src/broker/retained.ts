@@ -44,7 +44,7 @@ export class Retained {
 
   /** All of them that have not expired. */
   all(): Message[] {
-    return this.#unexpired([...this.#tree.values()])
+    return this.#unexpired(this.#tree.values())
   }
 
   #unexpired(messages: readonly Message[]): Message[] {

@@ -14,7 +14,8 @@ interface Subscribers {
 
 interface ShareGroup {
   readonly members: Map<Session, Subscription>
-  turn: number
+  /** Goes through the members as they are: one who comes is last, one who goes is skipped. */
+  round: Iterator<Subscription>
 }
 
 /** Takes $share/{name}/ off a filter. */
@@ -36,6 +37,8 @@ export class Router {
   /** Filters without wildcards, by topic: found in one look. */
   readonly #exact = new Map<string, Subscribers>()
   readonly #wildcards = new TopicTree<Subscribers>()
+  /** Counts messages; see {@link Router.#hasRepeats}. */
+  #routed = 0
 
   constructor(run: Run) {
     this.#run = run
@@ -58,8 +61,12 @@ export class Router {
       return
     }
     subscribers.shared ??= new Map()
-    const group = subscribers.shared.get(share) ?? { members: new Map(), turn: 0 }
-    subscribers.shared.set(share, group)
+    let group = subscribers.shared.get(share)
+    if (group === undefined) {
+      const members = new Map<Session, Subscription>()
+      group = { members, round: members.values() }
+      subscribers.shared.set(share, group)
+    }
     group.members.set(session, subscription)
   }
 
@@ -102,7 +109,7 @@ export class Router {
     const exact = this.#exact.get(message.topic)
     if (exact !== undefined) collect(exact)
     this.#wildcards.matchTopic(message.topic, collect)
-    if (found.length === 1 || this.#run.settings.overlap === 'each' || !hasRepeats(found))
+    if (found.length === 1 || this.#run.settings.overlap === 'each' || !this.#hasRepeats(found))
       return found.map((subscription) => this.#delivery(message, [subscription]))
     const bySession = new Map<Session, Subscription[]>()
     const apart: Delivery[] = []
@@ -134,6 +141,16 @@ export class Router {
     return { session: first.session, message, qos: lower(message.qos, granted), retain: keepRetain && message.retain, subscriptionIdentifiers: identifiers } // [MQTT-3.3.1-12, -13]
   }
 
+  /** Whether a session is among them twice. Each is marked with the number of the message, which is cheaper than a set. */
+  #hasRepeats(found: readonly Subscription[]): boolean {
+    const number = ++this.#routed
+    for (const { session } of found) {
+      if (session.lastRouted === number) return true
+      session.lastRouted = number
+    }
+    return false
+  }
+
   #collect(subscribers: Subscribers, message: Message, found: Subscription[]): void {
     for (const subscription of subscribers.own.values()) {
       if (subscription.request.nl === true && subscription.session.clientId === message.clientId) continue // [MQTT-3.8.3-3]
@@ -147,19 +164,23 @@ export class Router {
   }
 }
 
-function hasRepeats(found: readonly Subscription[]): boolean {
-  const seen = new Set<Session>()
-  for (const { session } of found) {
-    if (seen.has(session)) return true
-    seen.add(session)
-  }
-  return false
-}
-
 /** The members of a group take turns; those who are away only get what nobody else can take. */
 function choose(group: ShareGroup): Subscription | undefined {
-  const members = [...group.members.values()]
-  const present = members.filter((member) => member.session.connection !== undefined)
-  const candidates = present.length > 0 ? present : members
-  return candidates[group.turn++ % candidates.length]
+  let away: Subscription | undefined
+  for (let left = group.members.size; left > 0; left--) {
+    const member = nextMember(group)
+    if (member === undefined || member.session.connection !== undefined) return member
+    away ??= member
+  }
+  // All were asked, so it is the turn of the first of them again: it has it, and the next one is next.
+  return away === undefined ? undefined : nextMember(group)
+}
+
+function nextMember(group: ShareGroup): Subscription | undefined {
+  let step = group.round.next()
+  if (step.done === true) {
+    group.round = group.members.values()
+    step = group.round.next()
+  }
+  return step.done === true ? undefined : step.value
 }

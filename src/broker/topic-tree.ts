@@ -70,8 +70,10 @@ export class TopicTree<V> {
     this.#size = 0
   }
 
-  *values(): Generator<V> {
-    yield* valuesBelow(this.#root)
+  values(): V[] {
+    const values: V[] = []
+    valuesBelow(this.#root, (value) => values.push(value))
+    return values
   }
 
   /** Calls `found` with the value of each stored filter that matches a topic. Takes time by matches, not by filters. */
@@ -115,7 +117,7 @@ function matchWildcards<V>(node: Node<V>, levels: readonly string[], depth: numb
   const level = levels[depth] ?? ''
   if (level === '#') {
     if (depth > 0 && node.value !== undefined) found(node.value)
-    for (const [name, child] of node.children ?? []) if (depth > 0 || !name.startsWith('$')) for (const value of valuesBelow(child)) found(value)
+    for (const [name, child] of node.children ?? []) if (depth > 0 || !name.startsWith('$')) valuesBelow(child, found)
     return
   }
   if (level === '+') {
@@ -126,7 +128,7 @@ function matchWildcards<V>(node: Node<V>, levels: readonly string[], depth: numb
   if (child !== undefined) matchWildcards(child, levels, depth + 1, found)
 }
 
-function* valuesBelow<V>(node: Node<V>): Generator<V> {
-  if (node.value !== undefined) yield node.value
-  for (const child of node.children?.values() ?? []) yield* valuesBelow(child)
+function valuesBelow<V>(node: Node<V>, found: (value: V) => void): void {
+  if (node.value !== undefined) found(node.value)
+  if (node.children !== undefined) for (const child of node.children.values()) valuesBelow(child, found)
 }

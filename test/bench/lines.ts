@@ -65,6 +65,17 @@ function throughput(name: string, qos: 0 | 1 | 2, bytes: number, subscribers = 1
   }
 }
 
+/** How the cost of finding something grows with what is not looked for. */
+function curve(name: string, kind: 'subscriptions' | 'retained', count: number): Line {
+  return {
+    name,
+    unit: kind === 'retained' ? 'µs' : 'messages/s',
+    better: kind === 'retained' ? 'less' : 'more',
+    wanted: 1,
+    measure: (target, bench) => underLoad(target, bench, { kind, count, ms: bench.effort.ms }),
+  }
+}
+
 function connects(name: string, abreast: number): Line {
   return {
     name,
@@ -197,6 +208,8 @@ export const lines: readonly Line[] = [
   throughput('QoS 2, 10 KB', 2, 10_240),
   throughput('fan-out 1 to 50, QoS 0', 0, 64, 50),
   throughput('fan-out 1 to 50, QoS 1', 1, 64, 50),
+  ...[100, 1000, 10_000, 100_000].map((count) => curve(`subscriptions, 5 of ${count}`, 'subscriptions', count)),
+  ...[100, 1000, 10_000, 100_000].map((count) => curve(`subscriptions, retained 5 of ${count}`, 'retained', count)),
   {
     name: 'latency, QoS 1',
     unit: 'µs',

@@ -12,6 +12,8 @@ export type Job = { readonly port: number } & (
   | { readonly kind: 'connects'; readonly abreast: number; readonly ms: number }
   | { readonly kind: 'throughput'; readonly qos: 0 | 1 | 2; readonly bytes: number; readonly subscribers: number; readonly ms: number }
   | { readonly kind: 'latency'; readonly count: number }
+  | { readonly kind: 'subscriptions'; readonly count: number; readonly ms: number }
+  | { readonly kind: 'retained'; readonly count: number; readonly ms: number }
   | { readonly kind: 'idle'; readonly connections: number }
 )
 
@@ -57,7 +59,7 @@ function open(port: number, clientId: string): Promise<Client> {
   })
 }
 
-function subscribed(client: Client, topic: string, qos: number): Promise<void> {
+function subscribed(client: Client, topic: string | readonly string[], qos: number): Promise<void> {
   return new Promise((resolve) => {
     client.onPacket = (type) => {
       if (type === types.suback) resolve()
@@ -169,6 +171,101 @@ async function latency(job: Job & { kind: 'latency' }): Promise<number> {
   return sorted[Math.floor(sorted.length / 2)] ?? 0
 }
 
+/** Sessions that share the subscriptions. */
+const sessions = 1000
+/** Subscriptions that match a message, and retained messages that match a filter. */
+const matches = 5
+
+/** Fails where something takes so long that there is no use in waiting. */
+async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took more than ${ms / 1000} s`)), ms)
+  })
+  return Promise.race([work, over]).finally(() => clearTimeout(timer))
+}
+
+/** Messages per second that match five of many wildcard subscriptions, each in another session. */
+async function subscriptions({ port, count, ms }: Job & { kind: 'subscriptions' }): Promise<number> {
+  const clients: Client[] = []
+  let delivered = 0
+  await within(
+    30_000,
+    `${count} subscriptions`,
+    (async () => {
+      for (let made = 0; made < Math.min(sessions, count); made += 50)
+        clients.push(...(await Promise.all(Array.from({ length: 50 }, (_, index) => open(port, `session-${made + index}`)))))
+      const filters = clients.map((): string[] => [])
+      // Five filters match each group's topics, in five sessions that stand side by side.
+      for (let index = 0; index < count; index++)
+        filters[index % clients.length]?.push(`site/${Math.floor(index / matches)}/+/${['#', 'state', '+', 'state/#', '+/#'][index % matches]}`)
+      for (const [index, client] of clients.entries()) {
+        for (let at = 0; at < (filters[index]?.length ?? 0); at += 50) await subscribed(client, filters[index]?.slice(at, at + 50) ?? [], 0)
+        client.onPacket = (type) => {
+          if (type === types.publish) delivered++
+        }
+        client.onChunk = () => go()
+      }
+    })(),
+  )
+  const publisher = await open(port, 'publisher')
+  const groups = count / matches
+  const payload = Buffer.alloc(64, 'x')
+  const writes = Array.from({ length: 64 }, (_, write) =>
+    Buffer.concat(Array.from({ length: 16 }, (_, index) => publish(`site/${((write * 16 + index) * 7919) % groups}/device/state`, payload, 0, 0))),
+  )
+  let written = 0
+  function go(): void {
+    while ((written + 1) * 16 - delivered / matches <= 256) publisher.socket.write(writes[written++ % writes.length] ?? Buffer.alloc(0))
+  }
+  go()
+  await pause(ms / 2)
+  const [before, from] = [delivered, now()]
+  await pause(ms)
+  if (delivered === before) throw new Error(`nothing was delivered: ${written * 16} sent`)
+  return ((delivered - before) / matches) * (1000 / (now() - from))
+}
+
+/** Microseconds from SUBSCRIBE to the last of five retained messages that its filter matches, out of many. */
+async function retained({ port, count, ms }: Job & { kind: 'retained' }): Promise<number> {
+  const client = await open(port, 'client')
+  const payload = Buffer.alloc(64, 'x')
+  let acked = 0
+  await within(
+    30_000,
+    `${count} retained messages`,
+    new Promise<void>((resolve) => {
+      let sent = 0
+      const more = () => {
+        for (; sent < count && sent - acked < 256; sent++)
+          client.socket.write(publish(`site/${Math.floor(sent / matches)}/device-${sent % matches}/state`, payload, 1, (sent % 60_000) + 1, true))
+        if (acked === count) resolve()
+      }
+      client.onPacket = (type) => {
+        if (type === types.puback) acked++
+      }
+      client.onChunk = more
+      more()
+    }),
+  )
+  client.onChunk = () => undefined
+  const times: number[] = []
+  const from = now()
+  for (let index = 0; now() - from < ms * 1.5 || index < 10; index++) {
+    const begun = now()
+    await new Promise<void>((resolve) => {
+      let came = 0
+      client.onPacket = (type) => {
+        if (type === types.publish && ++came === matches) resolve()
+      }
+      client.socket.write(subscribe(`site/${(index * 7919) % (count / matches)}/+/state`, 0))
+    })
+    times.push((now() - begun) * 1000)
+  }
+  const sorted = times.slice(Math.floor(times.length / 3)).sort((one, two) => one - two)
+  return sorted[Math.floor(sorted.length / 2)] ?? 0
+}
+
 async function idle(job: Job & { kind: 'idle' }): Promise<number> {
   for (let made = 0; made < job.connections; made += 50)
     await Promise.all(Array.from({ length: Math.min(50, job.connections - made) }, (_, index) => open(job.port, `idle-${made + index}`)))
@@ -180,7 +277,25 @@ function pause(ms: number): Promise<void> {
 }
 
 const job: Job = JSON.parse(process.argv[2] ?? '{}')
-const value = await (job.kind === 'connects' ? connects(job) : job.kind === 'throughput' ? throughput(job) : job.kind === 'latency' ? latency(job) : idle(job))
+
+function work(): Promise<number> {
+  switch (job.kind) {
+    case 'connects':
+      return connects(job)
+    case 'throughput':
+      return throughput(job)
+    case 'latency':
+      return latency(job)
+    case 'subscriptions':
+      return subscriptions(job)
+    case 'retained':
+      return retained(job)
+    case 'idle':
+      return idle(job)
+  }
+}
+
+const value = await work()
 process.stdout.write(`${JSON.stringify({ value } satisfies LoadResult)}\n`)
 if (job.kind === 'idle') {
   process.stdin.resume()

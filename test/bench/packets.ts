@@ -28,12 +28,12 @@ export function connect(clientId: string): Buffer {
   return packet(0x10, text('MQTT'), Buffer.from([4, 2, 0, 0]), text(clientId))
 }
 
-export function subscribe(topic: string, qos: number): Buffer {
-  return packet(0x82, Buffer.from([0, 1]), text(topic), Buffer.from([qos]))
+export function subscribe(topics: string | readonly string[], qos: number): Buffer {
+  return packet(0x82, Buffer.from([0, 1]), ...[topics].flat().flatMap((topic) => [text(topic), Buffer.from([qos])]))
 }
 
-export function publish(topic: string, payload: Buffer, qos: number, id: number): Buffer {
-  return packet(0x30 | (qos << 1), text(topic), qos > 0 ? Buffer.from([id >> 8, id & 255]) : Buffer.alloc(0), payload)
+export function publish(topic: string, payload: Buffer, qos: number, id: number, retain = false): Buffer {
+  return packet(0x30 | (qos << 1) | (retain ? 1 : 0), text(topic), qos > 0 ? Buffer.from([id >> 8, id & 255]) : Buffer.alloc(0), payload)
 }
 
 export const disconnect = Buffer.from([0xe0, 0])
