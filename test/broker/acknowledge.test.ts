@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { answers, join, subscribe } from '../support/client.ts'
 import { memoryServer } from '../support/server.ts'
 
-describe.each([4, 5] as const)('a client of level %i', (version) => {
+describe.each([3, 4, 5] as const)('a client of level %i', (version) => {
   /** A client that was sent one message at QoS 2 or 1. */
   async function sent(qos: 1 | 2, broker: BrokerOptions = {}) {
     const server = await memoryServer({ broker })

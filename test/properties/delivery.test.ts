@@ -29,7 +29,7 @@ const action = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('return' as const), who }) },
 )
 
-const player = fc.record({ version: fc.constantFrom(4 as const, 5 as const), qos, receiveMaximum: fc.constantFrom(1, 2, 5, 65_535) })
+const player = fc.record({ version: fc.constantFrom(3 as const, 4 as const, 5 as const), qos, receiveMaximum: fc.constantFrom(1, 2, 5, 65_535) })
 
 interface Sent {
   readonly from: number
