@@ -2,7 +2,7 @@
 import type { ClockOption } from './clock.ts'
 import type { Duration } from './duration.ts'
 import { MqttestError, nameHint } from './errors.ts'
-import type { ListenOptions } from './net/listen-options.ts'
+import { checkListenOptions, type ListenOptions } from './net/listen-options.ts'
 import { flattenPlugins, noLookup, type PluginEntry } from './plugin.ts'
 import { freshSeed } from './random.ts'
 import type { JournalLimits } from './record/journal.ts'
@@ -98,13 +98,14 @@ export async function start(options: StartOptions = {}): Promise<Server> {
 export function mergeOptions(base: StartOptions, over: StartOptions): StartOptions {
   const present = Object.fromEntries(Object.entries(over).filter(([, value]) => value !== undefined))
   const merged: StartOptions = { ...base, ...present }
-  const listens = over.listen !== undefined || over.port !== undefined || over.host !== undefined
+  const names = over.port !== undefined || over.host !== undefined
+  // A port that is asked for replaces the places of the config file, and the other way round.
+  const listen = over.listen ?? (names && base.listen !== undefined ? placesAt(over) : merged.listen)
+  const { port: _port, host: _host, ...rest } = merged
   return {
-    ...merged,
+    ...(listen === undefined ? merged : { ...rest, listen }),
     plugins: [...(base.plugins ?? []), ...(over.plugins ?? [])],
     ...(base.broker !== undefined && over.broker !== undefined && { broker: { ...base.broker, ...over.broker } }),
-    // A port that is asked for replaces the places of the config file.
-    ...(listens && over.listen === undefined && base.listen !== undefined && { listen: placesAt(over) }),
   }
 }
 
@@ -128,7 +129,13 @@ export function checkStartOptions(options: StartOptions): void {
   }
   choice('lint', ['off', 'warn', 'fail'])
   choice('onPluginError', ['fail', 'warn'])
-  const { maxConnections, plugins, journal, core, seed, signal, dump } = options
+  const { maxConnections, plugins, journal, core, seed, signal, dump, listen } = options
+  for (const name of ['port', 'host'] as const)
+    if (listen !== undefined && options[name] !== undefined)
+      throw new MqttestError(
+        'MQTTEST_OPTION',
+        `option '${name}' is that of a single place: beside 'listen' it is not looked at; write { ${name} } in the entries of 'listen'`,
+      )
   const wrong = (name: string, expected: string, value: unknown) =>
     new MqttestError('MQTTEST_OPTION', `option '${name}': expected ${expected}, got ${JSON.stringify(value) ?? String(value)}`)
   if (core !== undefined && typeof core !== 'boolean') throw wrong('core', 'true or false', core)
@@ -140,6 +147,8 @@ export function checkStartOptions(options: StartOptions): void {
     throw new MqttestError('MQTTEST_OPTION', `option 'maxConnections': expected a whole number above 0, got ${JSON.stringify(maxConnections)}`)
   if (plugins !== undefined && !Array.isArray(plugins))
     throw new MqttestError('MQTTEST_OPTION', `option 'plugins': expected a list, got ${JSON.stringify(plugins)}`)
+  // Before anything listens, so that the first of several places is not taken for nothing.
+  for (const place of listen === undefined || listen === false ? [] : [listen].flat()) checkListenOptions(place)
   for (const [key, value] of Object.entries(journal ?? {}))
     if ((key !== 'records' && key !== 'bytes') || !(typeof value === 'number' && value >= 0))
       throw new MqttestError('MQTTEST_OPTION', `option 'journal': expected records and bytes as numbers, got ${key}: ${JSON.stringify(value)}`)

@@ -21,6 +21,9 @@ export interface Listener {
   readonly open: boolean
 }
 
+/** Longest path of a unix socket in bytes, on Linux and elsewhere. Windows has pipes, with names of any length. */
+const longestPath = process.platform === 'win32' ? Number.POSITIVE_INFINITY : process.platform === 'linux' ? 107 : 103
+
 const schemes: Readonly<Partial<Record<TransportKind, string>>> = { tcp: 'mqtt', tls: 'mqtts', ws: 'ws', wss: 'wss' }
 
 /** Begins to listen. Throws MQTTEST_LISTEN, saying why, where that is not possible. */
@@ -36,6 +39,8 @@ export async function listen(options: ListenOptions, owner: ListenerOwner): Prom
   let server = makeServer()
   let port = 0
   if (path !== undefined) {
+    // Node would cut it off, and listen there.
+    if (Buffer.byteLength(path) > longestPath) throw new MqttestError('MQTTEST_LISTEN', `cannot listen on ${path}: the path is too long for a unix socket`)
     await removeStaleSocket(path)
     await listenAtPath(server, path)
   } else {

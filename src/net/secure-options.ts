@@ -77,7 +77,7 @@ export function checkTlsOptions(options: TlsOptions): void {
   if (!isKeyed(handshake)) throw mistake('listen.tls.handshake', `expected an object such as { at: 'client-hello' }, got ${shown(handshake)}`)
   checkKeys('listen.tls.handshake', handshake, handshakeKeys)
   const { at, how, bytes } = handshake
-  if (at === undefined) throw mistake('listen.tls.handshake.at', "missing: expected one of 'accept', 'client-hello', 'server-hello'")
+  if (at === undefined) throw mistake('listen.tls.handshake.at', 'missing: expected one of accept, client-hello, server-hello')
   checkChoice('listen.tls.handshake.at', at, ['accept', 'client-hello', 'server-hello'])
   checkChoice('listen.tls.handshake.how', how, ['stall', 'rst', 'fin'])
   if (bytes === undefined) return
