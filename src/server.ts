@@ -11,8 +11,9 @@ import { type Duration, parseDuration } from './duration.ts'
 import { MqttestError, PluginError, RunFailedError } from './errors.ts'
 import { type Disposer, Installer } from './installer.ts'
 import type { Authority, Certificate } from './net/certificates.ts'
+import { environmentOf, type ServerEnvironment } from './net/environment.ts'
 import type { ListenerOwner } from './net/layers.ts'
-import type { ListenOptions } from './net/listen-options.ts'
+import { placesOf } from './net/listen-options.ts'
 import { type Listener, listen } from './net/listener.ts'
 import { MemoryTransport } from './net/memory-transport.ts'
 import type { Transport } from './net/transport.ts'
@@ -222,9 +223,12 @@ export class Server {
     return this.#authority
   }
 
-  /** Environment variables that tell a program where the server is: MQTT_URL, MQTT_HOST, MQTT_PORT. */
-  get env(): Readonly<Record<'MQTT_URL' | 'MQTT_HOST' | 'MQTT_PORT', string>> {
-    return { MQTT_URL: this.url, MQTT_HOST: this.host, MQTT_PORT: String(this.port) }
+  /**
+   * Environment variables that tell a program where the server is: MQTT_URL, MQTT_HOST, MQTT_PORT; and MQTTS_URL, MQTT_WS_URL,
+   * MQTT_WSS_URL where it listens so.
+   */
+  get env(): ServerEnvironment {
+    return environmentOf(this.#listeners)
   }
 
   /** @internal Sets up plugins, opens the dump and the listeners. Called once, by `start`. */
@@ -597,12 +601,4 @@ function testClock(clock: Clock): VirtualClock {
   if (isVirtual(clock)) return clock
   const advance = () => Promise.reject(new MqttestError('MQTTEST_STATE', "clock.advance needs a virtual clock: start({ clock: 'virtual' })"))
   return { now: () => clock.now(), wallTime: () => clock.wallTime(), after: (delayMs, action) => clock.after(delayMs, action), advance, pending: 0 }
-}
-
-/** Where a server listens: the option `listen`, or one TCP port made of `port` and `host`. */
-function placesOf(options: StartOptions): readonly ListenOptions[] {
-  const { listen: places, port, host } = options
-  if (places === false) return []
-  if (places !== undefined) return [places].flat()
-  return [{ ...(port !== undefined && { port }), ...(host !== undefined && { host }) }]
 }

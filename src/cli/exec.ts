@@ -14,7 +14,8 @@ import { summarize } from './summary.ts'
 export async function exec(command: readonly string[], flags: Flags): Promise<number> {
   const { server, notes } = await startFrom(flags)
   const [file = '', ...words] = command
-  const env = { ...process.env, ...server.env, MQTTEST_SEED: server.seed }
+  const authority = server.ca === undefined ? undefined : (await import('./ca-file.ts')).writeAuthority(server.ca, process.env.NODE_EXTRA_CA_CERTS)
+  const env = { ...process.env, ...server.env, ...authority?.env, MQTTEST_SEED: server.seed }
   // No shell: the words go through as they are.
   const child = spawn(file, words, { stdio: 'inherit', env })
   const ended = endOf(child, file)
@@ -23,6 +24,7 @@ export async function exec(command: readonly string[], flags: Flags): Promise<nu
   for (const note of notes) log.say(note.level, note.text)
   follow(server, log)
   const code = await ended
+  authority?.remove()
   const { report, error } = await stopped(server, `'${file}' ended with ${code}`)
   // Where the command did not even run, that nothing happened is no news.
   if (report !== undefined && code !== exitCodes.notFound) summarize(report, log)

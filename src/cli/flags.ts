@@ -13,6 +13,11 @@ export interface Flags {
   readonly port?: string
   readonly host?: string
   readonly socket?: string
+  readonly tls?: boolean
+  readonly tlsPort?: string
+  /** A path, or true for every path. */
+  readonly ws?: string | boolean
+  readonly wsPort?: string
   readonly dump?: readonly string[]
   readonly maxConnections?: number
   readonly maxRuntime?: string

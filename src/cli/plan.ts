@@ -1,7 +1,7 @@
 /** What a command line starts: the config file with the options of the command line on top. */
 import { type Duration, readDuration } from '../duration.ts'
 import { MqttestError } from '../errors.ts'
-import type { ListenOptions } from '../net/listen-options.ts'
+import { type ListenOptions, placesOf } from '../net/listen-options.ts'
 import { isFree } from '../net/listener.ts'
 import type { PluginEntry } from '../plugin.ts'
 import type { Server } from '../server.ts'
@@ -27,7 +27,18 @@ export async function startFrom(flags: Flags, usualPort?: number): Promise<Start
     if (!free) notes.push({ level: 'warn', text: `port ${usualPort} is in use: took a free one instead; --port chooses` })
     options = { ...options, port: free ? usualPort : 0 }
   }
-  return { server: await start(options), notes }
+  return { server: await start(withMorePlaces(options, flags)), notes }
+}
+
+/** The places of --tls and --ws, beside those that there are. */
+function withMorePlaces(options: StartOptions, { tls, tlsPort, ws, wsPort, host = options.host }: Flags): StartOptions {
+  const at = (port: string | undefined) => ({ ...(port !== undefined && { port: portOf(port) }), ...(host !== undefined && { host }) })
+  const more: ListenOptions[] = []
+  if (tls === true || tlsPort !== undefined) more.push({ tls: true, ...at(tlsPort) })
+  if (ws !== undefined || wsPort !== undefined) more.push({ ws: ws ?? true, ...at(wsPort) })
+  if (more.length === 0) return options
+  const { port: _port, host: _host, listen: _listen, ...rest } = options
+  return { ...rest, listen: [...placesOf(options), ...more] }
 }
 
 async function configOf({ config }: Flags, folder: string) {

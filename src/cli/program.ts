@@ -54,6 +54,10 @@ function withOptions(command: Command): Command {
     .option('-p, --port <number>', 'port, or a range of which the first free one is taken: 1883-2000', readPort)
     .option('--host <address>', "address to listen at: '::1', '0.0.0.0', ... (default: 127.0.0.1)")
     .option('--socket <path>', 'listen at a unix socket')
+    .option('--tls', 'listen for TLS as well; exec names the certificate to trust in MQTT_CA_FILE')
+    .option('--tls-port <number>', 'the port of --tls, or a range (default: a free one)', readPort)
+    .option('--ws [path]', "listen for WebSocket as well, on every path or on one such as '/mqtt'", readPath)
+    .option('--ws-port <number>', 'the port of --ws, or a range (default: a free one)', readPort)
     .option('--dump <file>', 'write the record as JSON lines; {c} in the name: one file per connection (repeatable)', collect)
     .option('-c, --max-connections <number>', 'take so many connections, then stop', readCount)
     .option('--max-runtime <duration>', "stop after so long: '30s', '5m', milliseconds", readTime)
@@ -71,6 +75,11 @@ function collect(word: string, before: readonly string[] = []): readonly string[
 function readPort(text: string): string {
   if (/^\d+(-\d+)?$/.test(text)) return text
   throw new InvalidArgumentError("Expected 0 to 65535, or a range such as '1883-2000'.")
+}
+
+function readPath(text: string): string {
+  if (text.startsWith('/')) return text
+  throw new InvalidArgumentError("Expected a path that begins with '/'; for every path, write --ws last or with another option behind it.")
 }
 
 function readCount(text: string): number {
@@ -100,11 +109,13 @@ Exit codes: 0 all went well, 1 unexpected, 2 a mistake in options or config,
 `
 
 const execExamples = `
-The command gets MQTT_URL, MQTT_HOST, MQTT_PORT and MQTTEST_SEED. Its exit code is given back; 3 if it passed although
-a client broke a rule under --lint fail, or a plugin failed; 127 if there is no such command.
+The command gets MQTT_URL, MQTT_HOST, MQTT_PORT and MQTTEST_SEED; MQTTS_URL, MQTT_WS_URL and MQTT_WSS_URL where the server
+listens so; MQTT_CA_FILE and NODE_EXTRA_CA_CERTS with TLS. Its exit code is given back; 3 if it passed although a client
+broke a rule under --lint fail, or a plugin failed; 127 if there is no such command.
 
 Examples:
   mqttest exec -- npm test
   mqttest exec --use ack-delay:delay=200ms --lint fail -- cargo test
+  mqttest exec --tls -- sh -c 'mosquitto_pub -L "$MQTTS_URL/on" -m 1 --cafile "$MQTT_CA_FILE"'
   mqttest exec --log-level info -- sh -c 'mosquitto_pub -p "$MQTT_PORT" -t a -m on'
 `

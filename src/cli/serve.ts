@@ -23,7 +23,9 @@ export async function serve(flags: Flags): Promise<number> {
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
   // Whoever waits for the server goes on from here; the rest can come later, the record holds what it misses.
-  process.stdout.write(`${JSON.stringify({ url: server.url, port: server.port, host: server.host, urls: server.urls, pid: process.pid, seed: server.seed })}\n`)
+  process.stdout.write(
+    `${JSON.stringify({ url: server.url, port: server.port, host: server.host, urls: server.urls, pid: process.pid, seed: server.seed, ca: server.ca })}\n`,
+  )
   const log = await openLog({ level: flags.logLevel ?? 'info', format: flags.logFormat ?? 'line' })
   for (const note of notes) log.say(note.level, note.text)
   log.say('info', `listening at ${server.urls.join(', ')}, seed ${server.seed}; Ctrl-C stops`, { type: 'listening', urls: server.urls, seed: server.seed })

@@ -39,6 +39,17 @@ export function checkListenOptions(options: ListenOptions): void {
     throw mistake('listen', `a unix socket has no ${port === undefined ? 'host' : 'port'}: 'path' stands in place of 'port' and 'host'`)
 }
 
+/** Where a server listens: the option `listen`, or one TCP port made of `port` and `host`. */
+export function placesOf({
+  listen,
+  port,
+  host,
+}: Pick<ListenOptions, 'port' | 'host'> & { readonly listen?: ListenOptions | readonly ListenOptions[] | false }): readonly ListenOptions[] {
+  if (listen === false) return []
+  if (listen !== undefined) return [listen].flat()
+  return [{ ...(port !== undefined && { port }), ...(host !== undefined && { host }) }]
+}
+
 /** The WebSocket options that the option `ws` stands for. */
 export function webSocketOptionsOf(ws: ListenOptions['ws']): WebSocketOptions {
   if (typeof ws === 'string') return { path: ws }

@@ -27,6 +27,8 @@ export interface Ready {
   readonly urls: readonly string[]
   readonly pid: number
   readonly seed: string
+  /** The certificate to trust, with --tls. */
+  readonly ca?: string
 }
 
 /** A command that runs. */
