@@ -1,28 +1,32 @@
 /**
- * Packets to bytes. What is illegal can be sent as well: as far as a packet object can say it (QoS 3, DUP on any packet,
- * any reason code, no granted codes, packet id 0, ill-formed topics as a Buffer) through `encode`, and everything else as
- * bytes in a step { raw }.
+ * Packets to bytes. What every message costs (PUBLISH, acknowledgements, PINGRESP, SUBACK and UNSUBACK) is written here;
+ * everything that is rare goes through mqtt-packet. What is illegal can be sent as well: as far as a packet object can
+ * say it (QoS 3, DUP on any packet, any reason code, no granted codes, packet id 0, ill-formed topics as a Buffer)
+ * through `encode`, and everything else as bytes in a step { raw }.
  */
+// Not its main file: that brings the parser and a stream library along, and half of the time that an import takes.
+import type { Packet as ForeignPacket } from 'mqtt-packet'
+import generatePacket from 'mqtt-packet/generate.js'
+import writeToStream from 'mqtt-packet/writeToStream.js'
 import { MqttestError } from '../errors.ts'
 import {
   type AcknowledgementPacket,
-  type AuthPacket,
   type ConnackPacket,
   type ConnectPacket,
-  type DisconnectPacket,
   type Packet,
   type Properties,
   type ProtocolVersion,
   type PublishPacket,
   packetTypes,
   type SubackPacket,
-  type SubscribePacket,
   type UnsubackPacket,
-  type UnsubscribePacket,
   type UserProperties,
   userPropertyPairs,
 } from './packet.ts'
 import { type PropertyRow, propertyRows } from './properties.ts'
+
+// The default builds 65,536 buffers at the first packet, and truncates frames for numbers out of range.
+writeToStream.cacheNumbers = false
 
 /**
  * Memory for packets, cut from large pieces, one packet behind the other: what one tick sends on a connection mostly lies
@@ -108,20 +112,14 @@ function encodeType(packet: Packet, version: ProtocolVersion): Buffer {
       return pingresp
     case 'pingreq':
       return pingreq
-    case 'subscribe':
-    case 'unsubscribe':
-      return encodeRequest(packet, version)
     case 'disconnect':
-    case 'auth':
-      return encodeReason(packet, version)
+      // The shortest of the legal forms; mqtt-packet writes the long one.
+      if (version === 5 && (packet.reasonCode ?? 0) === 0 && isEmpty(packet.properties)) return Buffer.from([0xe0, 0x00])
+      if (version === 5 && isEmpty(packet.properties)) return Buffer.from([0xe0, 0x01, packet.reasonCode ?? 0])
+      return generate(packet, version)
     default:
-      return impossible(packet, 'there is no such packet')
+      return generate(packet, version)
   }
-}
-
-/** Says what no packet object can say. `packet` may be anything: it comes from a plugin or a test. */
-function impossible(packet: { readonly cmd?: unknown }, why: string): never {
-  throw new MqttestError('MQTTEST_ENCODE', `${String(packet.cmd).toUpperCase()} cannot be encoded: ${why}; send the bytes with { raw } instead`)
 }
 
 function isEmpty(properties: Properties | undefined): boolean {
@@ -130,7 +128,7 @@ function isEmpty(properties: Properties | undefined): boolean {
 
 function encodeConnack(packet: ConnackPacket, version: ProtocolVersion): Buffer {
   const code = version === 5 ? packet.reasonCode : packet.returnCode
-  if (typeof code !== 'number') return impossible(packet, `MQTT ${version === 5 ? '5 needs a reasonCode' : '3 needs a returnCode'}`)
+  if (code === undefined) return generate(packet, version)
   const properties = version === 5 ? encodeProperties(packet.properties) : none
   const remaining = 2 + properties.length
   const head = Buffer.allocUnsafe(1 + varintLength(remaining) + 2)
@@ -223,43 +221,6 @@ function encodeGrants(packet: SubackPacket | UnsubackPacket, version: ProtocolVe
   return bytes
 }
 
-function encodeRequest(packet: SubscribePacket | UnsubscribePacket, version: ProtocolVersion): Buffer {
-  const id = checkedId(packet.messageId)
-  const body = [Buffer.from([id >> 8, id & 255]), ...(version === 5 ? [encodeProperties(packet.properties)] : [])]
-  const entries: readonly unknown[] | undefined = packet.cmd === 'subscribe' ? packet.subscriptions : packet.unsubscriptions
-  if (!Array.isArray(entries) || entries.length === 0) return impossible(packet, 'it names no topic filter')
-  if (packet.cmd === 'unsubscribe') for (const filter of packet.unsubscriptions) body.push(encodeFilter(packet, filter))
-  else
-    for (const { topic, qos, nl, rap, rh = 0 } of packet.subscriptions) {
-      if (!(qos >= 0 && qos <= 2)) return impossible(packet, 'a QoS is 0, 1 or 2')
-      if (!(rh >= 0 && rh <= 2)) return impossible(packet, 'a retain handling is 0, 1 or 2')
-      const options = version === 5 ? (nl ? 4 : 0) | (rap ? 8 : 0) | (rh << 4) : 0
-      body.push(encodeFilter(packet, topic), Buffer.from([qos | options]))
-    }
-  return joined((packetTypes[packet.cmd] << 4) | 2, body)
-}
-
-function encodeFilter(packet: Packet, filter: unknown): Buffer {
-  return typeof filter === 'string' || filter instanceof Uint8Array ? encodeString(filter) : impossible(packet, 'a topic filter is text')
-}
-
-function encodeReason(packet: DisconnectPacket | AuthPacket, version: ProtocolVersion): Buffer {
-  const { cmd, reasonCode = 0, properties } = packet
-  if (version !== 5) return cmd === 'auth' ? impossible(packet, 'MQTT 3 has none') : Buffer.from([0xe0, 0])
-  // The shortest of the legal forms.
-  if (cmd === 'disconnect' && isEmpty(properties)) return reasonCode === 0 ? Buffer.from([0xe0, 0]) : Buffer.from([0xe0, 1, reasonCode])
-  return joined(packetTypes[cmd] << 4, [Buffer.from([reasonCode]), encodeProperties(properties)])
-}
-
-/** A packet made of its first byte and the parts of its body. */
-function joined(first: number, body: readonly Buffer[]): Buffer {
-  const remaining = body.reduce((sum, part) => sum + part.length, 0)
-  const head = Buffer.allocUnsafe(1 + varintLength(remaining))
-  head[0] = first
-  writeVarint(head, remaining, 1)
-  return Buffer.concat([head, ...body])
-}
-
 /** The properties of a packet with their length in front, as they stand on the wire in MQTT 5. */
 export function encodeProperties(properties: Properties | undefined): Buffer {
   if (properties === undefined || isEmpty(properties)) return noProperties
@@ -309,7 +270,7 @@ function encodePairs(id: number, pairs: UserProperties): Buffer[] {
   return userPropertyPairs(pairs).flatMap(([name, value]) => [Buffer.from([id]), encodeString(name), encodeString(value)])
 }
 
-/** CONNECT, in the version that it names. */
+/** CONNECT, in the version that it names. mqtt-packet refuses some that are legal, and what a test may want to send. */
 function encodeConnect(packet: ConnectPacket): Buffer {
   const { protocolId, protocolVersion, clean, clientId, keepalive, will, username, password, bridgeMode } = packet
   const five = protocolVersion === 5
@@ -328,7 +289,11 @@ function encodeConnect(packet: ConnectPacket): Buffer {
     ...(username === undefined ? [] : [encodeString(username)]),
     ...(password === undefined ? [] : [encodeString(password)]),
   ]
-  return joined(0x10, body)
+  const remaining = body.reduce((sum, part) => sum + part.length, 0)
+  const head = Buffer.allocUnsafe(1 + varintLength(remaining))
+  head[0] = 0x10
+  writeVarint(head, remaining, 1)
+  return Buffer.concat([head, ...body])
 }
 
 /** A string, or bytes, with its two bytes of length. */
@@ -337,4 +302,76 @@ function encodeString(value: unknown): Buffer {
   if (bytes.length > 65_535)
     throw new MqttestError('MQTTEST_ENCODE', `a string has at most 65535 bytes, this one has ${bytes.length}; send the bytes with { raw } instead`)
   return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes])
+}
+
+/** Where the properties stand in the body of the packets that mqtt-packet writes. */
+function propertiesAt(packet: Packet): number {
+  if (packet.cmd === 'connect') return 2 + Buffer.byteLength(packet.protocolId) + 4
+  return packet.cmd === 'disconnect' || packet.cmd === 'auth' ? 1 : 2
+}
+
+function generate(packet: Packet, version: ProtocolVersion): Buffer {
+  // mqtt-packet would send QoS 0 in place of what it does not know.
+  if (packet.cmd === 'subscribe' && packet.subscriptions.some(({ qos }) => !(qos >= 0 && qos <= 2)))
+    throw new MqttestError('MQTTEST_ENCODE', 'SUBSCRIBE cannot be encoded: a QoS is 0, 1 or 2; send the bytes with { raw } instead')
+  let bytes: Buffer
+  try {
+    bytes = generatePacket(withoutProperties(packet), { protocolVersion: version })
+  } catch (cause) {
+    throw new MqttestError(
+      'MQTTEST_ENCODE',
+      `${packet.cmd.toUpperCase()} cannot be encoded: ${cause instanceof Error ? cause.message : String(cause)}; send the bytes with { raw } instead`,
+      { cause },
+    )
+  }
+  if (bytes.length === 0)
+    throw new MqttestError(
+      'MQTTEST_ENCODE',
+      `${packet.cmd.toUpperCase()} cannot be encoded: a field has a value that does not fit; send the bytes with { raw } instead`,
+    )
+  const place = propertiesAt(packet)
+  // The flags stand in front of the two bytes of keep-alive.
+  if (packet.cmd === 'connect' && !packet.clean) {
+    const flagsAt = bodyOf(bytes) + place - 3
+    bytes[flagsAt] = (bytes[flagsAt] ?? 0) & ~2
+  }
+  if (version !== 5) return bytes
+  if (packet.cmd === 'connect' && packet.will !== undefined && !isEmpty(packet.will.properties))
+    bytes = withProperties(bytes, place + 1 + 2 + Buffer.byteLength(packet.clientId), packet.will.properties)
+  return 'properties' in packet && !isEmpty(packet.properties) ? withProperties(bytes, place, packet.properties) : bytes
+}
+
+/** Where the variable header begins. */
+function bodyOf(bytes: Buffer): number {
+  let body = 1
+  while ((bytes[body++] ?? 0) > 127);
+  return body
+}
+
+/** Puts properties in the place of the one byte that says that there are none; `place` counts from the variable header. */
+function withProperties(bytes: Buffer, place: number, properties: Properties | undefined): Buffer {
+  const written = encodeProperties(properties)
+  const body = bodyOf(bytes)
+  const before = bytes.subarray(body, body + place)
+  const after = bytes.subarray(body + place + 1)
+  const remaining = before.length + written.length + after.length
+  const head = Buffer.allocUnsafe(1 + varintLength(remaining))
+  head[0] = bytes[0] ?? 0
+  writeVarint(head, remaining, 1)
+  return Buffer.concat([head, before, written, after])
+}
+
+/**
+ * A packet for mqtt-packet, without its properties: it groups user properties by name, writes nothing at all where they
+ * are empty, and refuses what is illegal. It also refuses an empty client id without a clean start, which MQTT 5 allows.
+ */
+function withoutProperties(packet: Packet): ForeignPacket {
+  const { properties: _written, ...copy }: Packet & { properties?: Properties } = packet
+  if (copy.cmd === 'connect' && copy.will !== undefined) {
+    const { properties: _wills, ...will } = copy.will
+    copy.will = will
+  }
+  if (copy.cmd === 'connect' && copy.clientId === '') copy.clean = true
+  // mqtt-packet's types know no bridge mode and fewer illegal values than its code does.
+  return copy as ForeignPacket
 }
