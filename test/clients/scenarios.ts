@@ -150,10 +150,11 @@ export async function tryProgram(program: Program): Promise<void> {
               await connection.expect('subscribe', { subscriptions: [{ topic, qos }] }, patient)
               await connection.expect('publish', { topic, qos, payload: `hello ${qos}`, dup: false, retain: false }, patient)
               await connection.expect('publish', { topic, qos, payload: `hello ${qos}` }, { dir: 'out', ...patient })
-              if (qos === 1) await connection.expect('puback', {}, patient)
               if (qos === 2) await connection.expectAnyOrder([['pubrel'], ['pubrec'], ['pubcomp']], patient)
             }
             await server.idle({ within: '20s' })
+            // Some clients acknowledge beside their next SUBSCRIBE, so where the PUBACK stands among the packets is open.
+            expect(connection.packets({ dir: 'in', cmd: 'puback' })).toHaveLength(1)
             app.go()
             await connection.expectClose({ by: 'client', how: 'disconnect' }, patient)
             await finish(server, app, 'roundtrip', [connected(false), ...[0, 1, 2].map((qos) => message(`app/${qos}`, qos, `hello ${qos}`))])
