@@ -1,22 +1,4 @@
-import { type CloseHow, type Command, definePlugin, option, type Packet, type StepInput } from '../src/index.ts'
-
-const commands = [
-  'connect',
-  'connack',
-  'publish',
-  'puback',
-  'pubrec',
-  'pubrel',
-  'pubcomp',
-  'subscribe',
-  'suback',
-  'unsubscribe',
-  'unsuback',
-  'pingreq',
-  'pingresp',
-  'disconnect',
-  'auth',
-] as const satisfies readonly Command[]
+import { type CloseHow, type Command, commands, definePlugin, option, type Packet, type StepInput } from '../src/index.ts'
 
 const fromClient: readonly Command[] = ['connect', 'subscribe', 'unsubscribe', 'pingreq']
 const fromServer: readonly Command[] = ['connack', 'suback', 'unsuback', 'pingresp']

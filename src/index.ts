@@ -68,4 +68,5 @@ export type { Bytes, CloseHow, ConnackInput, PacketInput, Plan, PublishInput, St
 export type { HookTap, PluginHooks, TapOptions } from './tap-guard.ts'
 export { encode } from './wire/encode.ts'
 export type * from './wire/packet.ts'
+export { commands } from './wire/packet.ts'
 export { describeReason, parseReasonCode, type ReasonName, reasonCodes } from './wire/reason-codes.ts'

@@ -3,7 +3,7 @@ import type { Connection } from '../connection/connection.ts'
 import type { PluginError } from '../errors.ts'
 import type { Verdict, Violation } from '../lint/violation.ts'
 import type { Installation } from '../tap-guard.ts'
-import { type Command, commands } from '../wire/packet.ts'
+import { type Command, commandByType } from '../wire/packet.ts'
 
 /** Packets by type; a type that did not occur is left out. */
 export type PacketCounts = { [C in Command]?: number }
@@ -66,7 +66,7 @@ export const connectionsKept = 1000
 function countsOf(counts: Uint32Array, offset: number): PacketCounts {
   const table: PacketCounts = {}
   for (let type = 1; type < 16; type++) {
-    const name = commands[type]
+    const name = commandByType[type]
     const count = counts[offset + type] ?? 0
     if (name !== undefined && count > 0) table[name] = count
   }

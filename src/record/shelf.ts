@@ -7,7 +7,7 @@
  */
 import { decode } from '../wire/decode.ts'
 import { Malformed } from '../wire/malformed.ts'
-import { type Command, commands, type Packet, type ProtocolVersion } from '../wire/packet.ts'
+import { type Command, commandByType, type Packet, type ProtocolVersion } from '../wire/packet.ts'
 import type { Direction, JournalRecord, PacketRecord } from './journal.ts'
 
 /** When the run began, by both clocks. */
@@ -55,7 +55,7 @@ class LazyPacketRecord implements PacketRecord {
   }
 
   get cmd(): Command | undefined {
-    return commands[(this.raw[0] ?? 0) >> 4]
+    return commandByType[(this.raw[0] ?? 0) >> 4]
   }
 
   get wallTime(): number {

@@ -11,7 +11,7 @@ import { Malformed } from './malformed.ts'
 import {
   type AcknowledgementPacket,
   type ConnectPacket,
-  commands,
+  commandByType,
   type Packet,
   type Properties,
   type ProtocolVersion,
@@ -55,7 +55,7 @@ function read(frame: Frame, version: ProtocolVersion, sender: Sender): Packet {
   const { type, flags } = frame
   const at = cursor.reset(frame.bytes, frame.bodyOffset)
   if (type === 3) return publish(at, flags, version, sender)
-  const cmd = commands[type]
+  const cmd = commandByType[type]
   if (cmd === undefined) throw new Malformed('packet-type-reserved', 0, 'type 0', 0x82)
   // The flags of a packet that the server could not take anyway count only where brokers look at them first.
   if (flags !== 0 && version === 5 && sender === 'client' && (cmd === 'suback' || cmd === 'unsuback')) throw new Malformed('fixed-header-reserved-flags', 0)

@@ -242,26 +242,6 @@ export type PacketOf<C extends Command> = Extract<Packet, { cmd: C }>
 /** The packets that acknowledge a PUBLISH or one another. */
 export type AcknowledgementPacket = PubackPacket | PubrecPacket | PubrelPacket | PubcompPacket
 
-/** Packet types by their number on the wire; 0 is reserved. */
-export const commands = [
-  undefined,
-  'connect',
-  'connack',
-  'publish',
-  'puback',
-  'pubrec',
-  'pubrel',
-  'pubcomp',
-  'subscribe',
-  'suback',
-  'unsubscribe',
-  'unsuback',
-  'pingreq',
-  'pingresp',
-  'disconnect',
-  'auth',
-] as const satisfies readonly (Command | undefined)[]
-
 /** The number on the wire of each packet type. */
 export const packetTypes: Readonly<Record<Command, number>> = {
   connect: 1,
@@ -285,3 +265,9 @@ export const packetTypes: Readonly<Record<Command, number>> = {
 export function isCommand(name: string): name is Command {
   return Object.hasOwn(packetTypes, name)
 }
+
+/** The names of all packet types, in the order of their numbers on the wire. */
+export const commands: readonly Command[] = Object.freeze(Object.keys(packetTypes).filter(isCommand))
+
+/** The name of each packet type at its number on the wire; 0 is reserved. */
+export const commandByType: readonly (Command | undefined)[] = Object.freeze([undefined, ...commands])
