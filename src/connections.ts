@@ -70,6 +70,8 @@ export class Connections {
 
   /** Ends all transports: in order where the client takes what was written, at once where it does not. */
   async letGo(): Promise<void> {
+    // Nor does a last packet that a plan keeps back keep the server.
+    for (const connection of [...this.#open.values()]) connection.close('fin', { reason: 'the server stopped', reasonCode: 0x8b })
     for (const connection of this.#transports) connection.transport.finish()
     if (this.#transports.size === 0) return
     await new Promise<void>((resolve) => {

@@ -5,6 +5,7 @@
  *   transport.write ← wire hook ← one buffer per tick ← record ← plan executor ← send hook ← send()
  */
 
+import { explained } from '../broker/explanation.ts'
 import type { Session } from '../broker/session.ts'
 import { andThen, type Soon, soon } from '../call-hook.ts'
 import type { Timer } from '../clock.ts'
@@ -19,7 +20,16 @@ import { decode } from '../wire/decode.ts'
 import { encode } from '../wire/encode.ts'
 import { type Frame, FrameReader } from '../wire/frame.ts'
 import { Malformed } from '../wire/malformed.ts'
-import { type AuthPacket, type Command, type ConnectPacket, type Packet, type ProtocolVersion, type PublishPacket, packetTypes } from '../wire/packet.ts'
+import {
+  type AuthPacket,
+  type Command,
+  type ConnectPacket,
+  type Packet,
+  type Properties,
+  type ProtocolVersion,
+  type PublishPacket,
+  packetTypes,
+} from '../wire/packet.ts'
 import { type Cause, causes } from './cause.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { Lanes } from './lanes.ts'
@@ -348,7 +358,7 @@ export class Connection {
   // ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Sends a packet through the `send` hook. `known` holds its bytes where they exist already. @internal */
-  sendPacket(packet: Packet, cause: Cause, known?: Buffer, done?: () => void): void {
+  sendPacket(packet: Packet, cause: Cause, known?: Buffer, done?: (closes?: CloseHow) => void): void {
     if (!this.run.hookSet.wantsSend(packetTypes[packet.cmd])) {
       this.transmit(known ?? this.encode(packet), cause)
       if (packet.cmd === 'connack') this.#lanes?.signal('connack')
@@ -362,12 +372,15 @@ export class Connection {
   }
 
   /**
-   * Sends a last packet, and closes when it has left: at once, unless a plugin keeps it. What the client sends meanwhile is
-   * not handled any more. @internal
+   * Sends a last packet, and closes when its plan is done: at once, unless a plugin keeps it; with FIN, unless it says how.
+   * What the client sends meanwhile is not handled any more; for the broker it is gone already, so that its session can be
+   * taken over. @internal
    */
   sendLast(packet: Packet, cause: Cause, details: { reason: string; reasonCode: number }, known?: Buffer): void {
     this.#leaving = true
-    this.sendPacket(packet, cause, known, () => this.close('fin', details))
+    this.#keepAlive.stop()
+    this.sendPacket(packet, cause, known, (how = 'fin') => this.close(how, details))
+    if (this.phase === 'connected') this.run.broker().disconnected(this, { by: 'server', how: 'fin', ...details })
   }
 
   /** The bytes of a packet in this connection's version. @internal */
@@ -411,11 +424,15 @@ export class Connection {
 
   // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Says DISCONNECT with a reason where the version has one (MQTT 5), and closes. */
-  disconnect(reasonCode: number, reason: string, properties?: Packet & { cmd: 'disconnect' }): void {
-    if (this.closed) return
-    if (this.version === 5 && this.phase === 'connected') this.sendPacket(properties ?? { cmd: 'disconnect', reasonCode }, causes.close)
-    this.close('fin', { reason, reasonCode })
+  /**
+   * Says DISCONNECT with a reason where the version has one (MQTT 5), and closes behind it; `reason` goes on record. To another
+   * server: `disconnect(0x9c, 'moved', { serverReference: 'other:1883' })` [MQTT-4.11.0-1].
+   */
+  disconnect(reasonCode: number, reason: string, properties?: Properties): void {
+    if (this.closed || this.#leaving) return
+    const details = { reason, reasonCode }
+    if (this.version !== 5 || this.phase !== 'connected') this.close('fin', details)
+    else this.sendLast(explained({ cmd: 'disconnect', reasonCode }, properties, this), causes.close, details)
   }
 
   /**
@@ -496,7 +513,7 @@ export class Connection {
   resume(): void {
     if (!this.outbox.stalled) return
     this.lastReceivedMs = this.run.clock.now()
-    if (this.phase === 'connected' && this.session !== undefined) this.#keepAlive.start(this.session.keepAlive)
+    if (this.phase === 'connected' && !this.#leaving && this.session !== undefined) this.#keepAlive.start(this.session.keepAlive)
     this.outbox.resume()
     this.updateReading()
   }
@@ -625,7 +642,7 @@ export class Connection {
         reject(new MqttestError('MQTTEST_STATE', `connection ${this.number} is closed: nothing can be sent on it`))
         return
       }
-      this.lanes.run(completePlan(steps), causes.script, { done: resolve, failed: reject })
+      this.lanes.run(completePlan(steps), causes.script, { done: () => resolve(), failed: reject })
     })
   }
 

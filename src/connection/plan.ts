@@ -4,7 +4,7 @@
  * what was still waiting is dropped.
  */
 import { andThen, type Soon } from '../call-hook.ts'
-import { authorOf, type Plan, type Step } from '../steps.ts'
+import { authorOf, type CloseHow, type Plan, type Step } from '../steps.ts'
 import type { Packet } from '../wire/packet.ts'
 import type { Cause } from './cause.ts'
 import type { Connection } from './connection.ts'
@@ -19,8 +19,8 @@ export interface KnownBytes {
 /** What a plan is given on its way. */
 export interface PlanOptions {
   readonly known?: KnownBytes | undefined
-  /** Called when the plan is done, or dropped. */
-  readonly done?: (() => void) | undefined
+  /** Called when the plan is done, or dropped; just before it closes the connection, with the way in which it does. */
+  readonly done?: ((closes?: CloseHow) => void) | undefined
   /** Called where a packet of it cannot be encoded; by default that is the failure of the plugin that made the plan. */
   readonly failed?: ((error: unknown) => void) | undefined
   /** Lets the broker handle the packet that the plan answers. */
@@ -34,7 +34,7 @@ export class PlanLane {
   readonly #plan: Plan
   readonly #cause: Cause
   readonly #known: KnownBytes | undefined
-  readonly #done: (() => void) | undefined
+  readonly #done: ((closes?: CloseHow) => void) | undefined
   readonly #failed: ((error: unknown) => void) | undefined
   #pass: (() => Soon<void>) | undefined
   #next = 0
@@ -124,7 +124,7 @@ export class PlanLane {
       this.#uncork()
       this.#over = true
       this.#lanes.ended(this)
-      this.#done?.()
+      this.#done?.(step.close)
       this.#connection.close(step.close, { reason: 'a plan closed it' })
       return false
     }

@@ -1,5 +1,5 @@
 /** What a client sees of a plan: each kind of step, plans beside one another, and plans that are cut short. */
-import { type Connection, definePlugin, type Filter, type PluginApi, type Server, type StepInput } from 'mqttest'
+import { type Connection, definePlugin, type Filter, type PluginApi, type PluginFactory, type Server, type StepInput } from 'mqttest'
 import { connectMemory, type RawClient } from 'mqttest/testing'
 import { describe, expect, test } from 'vitest'
 import { virtualServer } from '../support/server.ts'
@@ -279,4 +279,131 @@ describe('the connection hook', () => {
     expect(client.received).toEqual([])
     expect(client.ended).toBeUndefined()
   })
+})
+
+describe('a plan for the last packet of the server', () => {
+  const late: readonly StepInput[] = [{ wait: '1s' }]
+  const goodbye: Filter = { cmd: 'disconnect' }
+
+  /** A plugin that refuses every CONNECT. */
+  const refuse = definePlugin({
+    meta: { name: 'refuse' },
+    setup: ({ hooks, on }) => on(hooks.authorize, { kind: 'connect' }, () => ({ reasonCode: 0x87 })),
+  })
+
+  test('puts off the close behind a DISCONNECT', async () => {
+    const { client, connection, clock } = await connected5([instead(goodbye, (steps) => [...late, ...steps])])
+    connection.disconnect(0x98, 'enough')
+    await clock.advance(999)
+    expect(names(client)).toEqual([])
+    expect(client.ended).toBeUndefined()
+    await clock.advance(1)
+    expect(await client.end()).toBe('fin')
+    expect(client.received.slice(1)).toEqual([{ cmd: 'disconnect', reasonCode: 0x98 }])
+    expect(connection.ended).toMatchObject({ by: 'server', how: 'fin', reason: 'enough', reasonCode: 0x98 })
+  })
+
+  test('puts off the close that follows DISCONNECT', async () => {
+    const { client, connection, clock } = await connected5([instead(goodbye, (steps) => [...steps, ...late])])
+    connection.disconnect(0x98, 'enough')
+    await client.next('disconnect')
+    await clock.advance(999)
+    expect(client.ended).toBeUndefined()
+    await clock.advance(1)
+    expect(await client.end()).toBe('fin')
+  })
+
+  test.each([4, 5] as const)('puts off the close behind a CONNACK that refuses, for level %i', async (version) => {
+    const { server, clock } = await virtualServer({ plugins: [refuse, instead({ cmd: 'connack' }, (steps) => [...late, ...steps])] })
+    const client = connectMemory(server, version).sendConnect()
+    await clock.advance(999)
+    expect(client.received).toEqual([])
+    expect(client.ended).toBeUndefined()
+    await clock.advance(1)
+    expect(await client.end()).toBe('fin')
+    expect(client.received).toMatchObject([version === 5 ? { reasonCode: 0x87 } : { returnCode: 5 }])
+  })
+
+  test.each(['fin', 'rst'] as const)('says how the connection is closed: %s', async (how) => {
+    const { client, connection } = await connected5([instead(goodbye, (steps) => [...steps, { close: how }])])
+    connection.disconnect(0x98, 'enough')
+    expect(await client.end()).toBe(how)
+    expect(connection.ended).toMatchObject({ by: 'server', how, reasonCode: 0x98 })
+  })
+
+  test('may leave the link dead in place of its close', async () => {
+    const { client, connection, clock } = await connected5([instead(goodbye, (steps) => [...steps, { close: 'stall' }])])
+    connection.disconnect(0x98, 'enough')
+    await clock.advance('1h')
+    expect(client.received.slice(1)).toMatchObject([{ reasonCode: 0x98 }])
+    expect(client.ended).toBeUndefined()
+  })
+
+  test('closes at once where it is empty', async () => {
+    const { client, connection } = await connected5([instead(goodbye, () => [])])
+    connection.disconnect(0x98, 'enough')
+    expect(await client.end()).toBe('fin')
+    expect(names(client)).toEqual([])
+  })
+
+  test('is the end for the client: what it says meanwhile is not handled, and nothing is delivered', async () => {
+    const { server, client, connection, clock } = await connected5([instead(goodbye, (steps) => [...late, ...steps])])
+    await client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 't', qos: 1 }] }).next('suback')
+    connection.disconnect(0x98, 'enough')
+    client.send({ cmd: 'pingreq' }, { cmd: 'publish', topic: 'kept', retain: true })
+    server.publish({ topic: 't', qos: 1 })
+    await clock.advance('1s')
+    await client.end()
+    expect(names(client)).toEqual(['suback 1', 'disconnect'])
+    expect(server.retained).toEqual([])
+  })
+
+  test('does not keep its session from being taken over, nor its will from being published', async () => {
+    const { server, clock } = await virtualServer({ plugins: [instead(goodbye, (steps) => [...late, ...steps])] })
+    const watcher = connectMemory(server, 5)
+    const first = connectMemory(server, 5)
+    const second = connectMemory(server, 5)
+    await watcher.connect({ clientId: 'watcher' })
+    await watcher.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'will', qos: 0 }] }).next('suback')
+    await first.connect({
+      clientId: 'me',
+      clean: false,
+      will: { topic: 'will', payload: Buffer.from('gone'), qos: 0, retain: false },
+      properties: { sessionExpiryInterval: 60 },
+    })
+    await second.connect({ clientId: 'me', clean: false, properties: { sessionExpiryInterval: 60 } })
+    await clock.advance('1s')
+    expect(await first.end()).toBe('fin')
+    expect(first.received.slice(1)).toMatchObject([{ cmd: 'disconnect', reasonCode: 0x8e }])
+    expect(second.received).toMatchObject([{ cmd: 'connack', sessionPresent: true }])
+    expect(names(watcher)).toEqual(['suback 1', 'will'])
+    expect(server.sessions.map(({ clientId, connection }) => [clientId, connection?.number])).toEqual([
+      ['watcher', 0],
+      ['me', 2],
+    ])
+    await second.settled()
+  })
+
+  test('does not keep the server from stopping', async () => {
+    const { server, client } = await connected5([instead(goodbye, (steps) => [{ wait: '1h' }, ...steps])])
+    await server.stop()
+    expect(await client.end()).toBe('fin')
+    expect(names(client)).toEqual([])
+  })
+
+  test('is dropped when the client goes first', async () => {
+    const { client, connection, clock } = await connected5([instead(goodbye, (steps) => [{ wait: '1h' }, ...steps])])
+    connection.disconnect(0x98, 'enough')
+    client.reset()
+    await clock.advance(0)
+    expect(connection.ended).toMatchObject({ by: 'client', how: 'rst' })
+  })
+
+  async function connected5(plugins: readonly PluginFactory[]) {
+    const { server, clock } = await virtualServer({ plugins: [plugins] })
+    const client = connectMemory(server, 5)
+    await client.connect()
+    const connection = await server.connection()
+    return { server, clock, client, connection }
+  }
 })
