@@ -3,6 +3,7 @@
 import type { AuthorizeRequest } from './broker/authorize.ts'
 import type { Message } from './broker/message.ts'
 import { topicMatches } from './broker/topics.ts'
+import type { Connection } from './connection/connection.ts'
 import { MqttestError, nameHint } from './errors.ts'
 import type { HookName } from './hooks.ts'
 import { type Command, isCommand, type Packet, packetTypes, type QoS } from './wire/packet.ts'
@@ -31,6 +32,10 @@ export interface Filter {
   readonly nth?: OneOrMore<number>
   /** Every n-th of the events that match all the rest, counted on each connection. */
   readonly every?: number
+  /** The first of the events that match all the rest that counts, from 1 on each connection; `every` begins there. */
+  readonly from?: number
+  /** How likely an event is selected that everything else selects, 0 to 1; decided by the run's seed. */
+  readonly probability?: number
 }
 
 /** What a filter looks at. */
@@ -42,16 +47,18 @@ export interface Subject {
   readonly message?: Message | undefined
 }
 
+const counting = ['nth', 'every', 'from', 'probability'] as const
+
 const keysByHook: Partial<Record<HookName, readonly (keyof Filter)[]>> = {
-  wire: ['direction', 'nth', 'every'],
-  packetIn: ['cmd', 'topic', 'qos', 'retain', 'dup', 'messageId', 'reasonCode', 'nth', 'every'],
-  send: ['cmd', 'topic', 'qos', 'retain', 'dup', 'messageId', 'reasonCode', 'kind', 'nth', 'every'],
-  authorize: ['cmd', 'topic', 'qos', 'retain', 'kind', 'nth', 'every'],
-  session: ['nth', 'every'],
-  route: ['topic', 'qos', 'retain', 'kind', 'nth', 'every'],
-  packetId: ['nth', 'every'],
-  timer: ['kind', 'nth', 'every'],
-  violation: ['kind', 'nth', 'every'],
+  wire: ['direction', ...counting],
+  packetIn: ['cmd', 'topic', 'qos', 'retain', 'dup', 'messageId', 'reasonCode', ...counting],
+  send: ['cmd', 'topic', 'qos', 'retain', 'dup', 'messageId', 'reasonCode', 'kind', ...counting],
+  authorize: ['cmd', 'topic', 'qos', 'retain', 'kind', ...counting],
+  session: [...counting],
+  route: ['topic', 'qos', 'retain', 'kind', ...counting],
+  packetId: [...counting],
+  timer: ['kind', ...counting],
+  violation: ['kind', ...counting],
   record: ['kind'],
 }
 
@@ -71,6 +78,26 @@ export function typeMask(filter: Filter | undefined): number {
   let mask = 0
   for (const cmd of [filter.cmd].flat()) mask |= 1 << packetTypes[cmd]
   return mask
+}
+
+/** What an authorize request may be about. */
+const requestKinds = ['connect', 'takeover', 'publish', 'subscribe', 'unsubscribe', 'reauth'] as const satisfies readonly AuthorizeRequest['kind'][]
+
+/** The bit that stands for a kind of authorize request in {@link kindMask}. */
+export function requestBit(kind: AuthorizeRequest['kind']): number {
+  return 1 << requestKinds.indexOf(kind)
+}
+
+/** The kinds of authorize requests that a filter can match, as bits; all of them where it names none. */
+export function kindMask(filter: Filter | undefined): number {
+  const wanted = filter?.kind ?? filter?.cmd
+  if (wanted === undefined) return 0xffff
+  // A takeover is asked about with the packet CONNECT, a re-authentication with AUTH.
+  const fits = (kind: AuthorizeRequest['kind']) =>
+    filter?.kind !== undefined
+      ? includes<string>(filter.kind, kind)
+      : includes<string>(filter?.cmd ?? [], kind === 'takeover' ? 'connect' : kind === 'reauth' ? 'auth' : kind)
+  return requestKinds.reduce((mask, kind) => (fits(kind) ? mask | requestBit(kind) : mask), 0)
 }
 
 function includes<T>(wanted: OneOrMore<T>, value: T): boolean {
@@ -119,17 +146,23 @@ function matches(filter: Filter, subject: Subject): boolean {
   return true
 }
 
-/** A filter that counts: `nth` and `every` per connection (or for all, where an event has no connection). */
-export function countingFilter(filter: Filter): (subject: Subject, owner: object | undefined) => boolean {
-  const { nth, every } = filter
-  if (nth === undefined && every === undefined) return (subject) => matches(filter, subject)
+/** A filter that counts: `nth`, `every` and `from` per connection (or for all, where an event has no connection). */
+export function countingFilter(
+  filter: Filter,
+  chance: (probability: number, connection: Connection | undefined) => boolean,
+): (subject: Subject, connection: Connection | undefined) => boolean {
+  const { nth, every, from = 1, probability = 1 } = filter
+  const isLucky = (connection: Connection | undefined) => probability >= 1 || chance(probability, connection)
+  if (nth === undefined && every === undefined && from === 1) return (subject, connection) => matches(filter, subject) && isLucky(connection)
   const counts = new WeakMap<object, number>()
   const everybody = {}
-  return (subject, owner = everybody) => {
+  return (subject, connection) => {
     if (!matches(filter, subject)) return false
+    const owner = connection ?? everybody
     const count = (counts.get(owner) ?? 0) + 1
     counts.set(owner, count)
-    return (nth === undefined || includes(nth, count)) && (every === undefined || count % every === 0)
+    if (count < from || (nth !== undefined && !includes(nth, count)) || (every !== undefined && (count - from + 1) % every !== 0)) return false
+    return isLucky(connection)
   }
 }
 

@@ -1,5 +1,6 @@
 /** The public names of mqttest, listed one by one. */
 
+export { type Answer, type AnswerInput, type Answers, type AnswersInput, decide, type ReasonInput } from './answer.ts'
 export type { AuthorizeRequest, Decision } from './broker/authorize.ts'
 export type { Delivery, Message, MessageReason } from './broker/message.ts'
 export type { Session, Subscription } from './broker/session.ts'
@@ -23,7 +24,9 @@ export type { ServerEnvironment } from './net/environment.ts'
 export type { ListenOptions } from './net/listen-options.ts'
 export type { CertificateKind, HandshakeFault, TlsOptions } from './net/secure-options.ts'
 export type { WebSocketOptions } from './net/websocket-options.ts'
-export { type Json, type Option, type OptionTable, option } from './option.ts'
+export type { Json, Option, OptionTable } from './option.ts'
+export { option } from './option-kinds.ts'
+export type { PayloadInput } from './payload.ts'
 export {
   type AnyFactory,
   definePack,
@@ -61,10 +64,11 @@ export type { ConnectionReport, PacketCounts, Report, ViolationReport } from './
 export type { WaitOptions } from './record/wait.ts'
 export type { LintMode } from './run.ts'
 export { fitsPattern, type Scope } from './scope.ts'
+export { selected, selection } from './selection.ts'
 export type { OfflineOptions, RecordFilter, Server, ServerMessage } from './server.ts'
 export type { BrokerOptions } from './settings.ts'
 export { type DumpOptions, type StartOptions, start } from './start.ts'
-export type { Bytes, CloseHow, ConnackInput, PacketInput, Plan, PublishInput, Step, StepInput } from './steps.ts'
+export type { Bytes, CloseHow, ConnackInput, PacketInput, Plan, PropertiesInput, PublishInput, Step, StepInput } from './steps.ts'
 export type { HookTap, PluginHooks, TapOptions } from './tap-guard.ts'
 export { encode } from './wire/encode.ts'
 export type * from './wire/packet.ts'

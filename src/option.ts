@@ -39,7 +39,8 @@ export type OptionInput<T> = { -readonly [K in keyof T]?: T[K] extends { readonl
 /** What the plugin gets for a table of options. */
 export type OptionOutput<T> = { readonly [K in keyof T]: T[K] extends { read(value: unknown): { readonly value: infer Out } | undefined } ? Out : never }
 
-function make<In, Out>(
+/** Makes the description of an option: what it is about, what its value looks like, its default, its JSON Schema, how it is read. */
+export function make<In, Out>(
   about: string,
   form: string,
   fallback: In | undefined,
@@ -136,8 +137,49 @@ function list<In, Out>(item: Option<In, Out>, about: string, fallback: readonly 
   )
 }
 
-/** The builders of option descriptions. `about` is one sentence with the unit; the last argument is the default. */
-export const option = { duration, count, number, probability, text, flag, choice, reasonCode, list, optional } as const
+/** An object with names of the user's choice, such as topics or client ids, each with a value of the same kind. */
+function map<In, Out>(
+  item: Option<In, Out>,
+  about: string,
+  fallback: { readonly [name: string]: In },
+): Option<{ readonly [name: string]: In }, ReadonlyMap<string, Out>> {
+  return make(
+    about,
+    `an object; each value is ${item.form}`,
+    fallback,
+    { type: 'object', additionalProperties: item.schema },
+    (value) => {
+      if (!isRecord(value)) return undefined
+      const values = new Map<string, Out>()
+      for (const [name, entry] of Object.entries(value)) {
+        const read = item.read(entry)
+        if (read === undefined) return undefined
+        values.set(name, read.value)
+      }
+      return { value: values }
+    },
+    (value) => (isRecord(value) ? (item.hint?.(Object.values(value).find((entry) => item.read(entry) === undefined)) ?? '') : ''),
+  )
+}
+
+/** Any JSON value. */
+function json(about: string, fallback: Json): Option<Json, Json> {
+  return make(about, 'any JSON value', fallback, {}, (value) => (isJson(value) ? { value } : undefined))
+}
+
+function isJson(value: unknown): value is Json {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (Array.isArray(value)) return value.every(isJson)
+  return isRecord(value) && Object.values(value).every((entry) => entry === undefined || isJson(entry))
+}
+
+function isRecord(value: unknown): value is { readonly [name: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value)
+}
+
+/** The builders that need to know nothing of MQTT; {@link option} in option-kinds.ts has them all. */
+export const plainKinds = { duration, count, number, probability, text, flag, choice, reasonCode, list, map, json, optional } as const
 
 /** Checks values against a table; gives defaults. Throws MQTTEST_OPTION naming `owner`, option, expectation, nearest key. */
 export function readOptions<T extends OptionTable>(owner: string, table: T, given: unknown): OptionOutput<T> {

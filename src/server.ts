@@ -114,6 +114,7 @@ export class Server {
       faultApplied: (plugin, hook, connection, before, after) =>
         this.#journal.add({ type: 'fault', connection: connection?.number, plugin, hook, before, after }),
       connectionByNumber: (number) => this.#connections.get(number),
+      random: () => this.#random,
     })
     this.#journal = new Journal(clock, { records: options.journal?.records ?? 100_000, bytes: options.journal?.bytes ?? 64 * 1024 * 1024 })
     this.#journal.observer = this.#hookSet.hooks.record

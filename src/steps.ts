@@ -4,7 +4,9 @@
  */
 import { type Duration, durationForm, readDuration } from './duration.ts'
 import { MqttestError, nameHint } from './errors.ts'
-import { type ConnackPacket, isCommand, type Packet, type PublishPacket, packetTypes } from './wire/packet.ts'
+import { type PayloadInput, toPayload } from './payload.ts'
+import { type ConnackPacket, isCommand, type Packet, type Properties, type PublishPacket, packetTypes } from './wire/packet.ts'
+import { propertyRows } from './wire/properties.ts'
 
 /** Bytes as a Buffer, a Uint8Array, or text of hex digits (blanks allowed), which is the form that JSON can hold. */
 export type Bytes = Uint8Array | string
@@ -53,12 +55,20 @@ export interface CorkStep {
 /** One action, complete and checked. */
 export type Step = PacketStep | RawStep | WaitStep | UntilStep | LatencyStep | CloseStep | CorkStep | PassStep
 
+/** Properties of MQTT 5 as an author writes them: bytes in any form that {@link PayloadInput} has. */
+export type PropertiesInput = Omit<Properties, 'correlationData' | 'authenticationData'> & {
+  readonly correlationData?: PayloadInput
+  readonly authenticationData?: PayloadInput
+}
+
+type WithProperties<P> = P extends { properties?: Properties } ? Omit<P, 'properties'> & { properties?: PropertiesInput } : P
+
 /** A PUBLISH with what is usual left out: QoS 0, no DUP, no retain; the payload may be text. */
-export type PublishInput = { cmd: 'publish'; topic: string; payload?: string | Uint8Array } & Partial<Omit<PublishPacket, 'cmd' | 'topic' | 'payload'>>
+export type PublishInput = { cmd: 'publish'; topic: string; payload?: PayloadInput } & WithProperties<Partial<Omit<PublishPacket, 'cmd' | 'topic' | 'payload'>>>
 /** A CONNACK with what is usual left out: session present false. */
-export type ConnackInput = { cmd: 'connack' } & Partial<Omit<ConnackPacket, 'cmd'>>
+export type ConnackInput = { cmd: 'connack' } & WithProperties<Partial<Omit<ConnackPacket, 'cmd'>>>
 /** A packet as an author writes it. */
-export type PacketInput = PublishInput | ConnackInput | Exclude<Packet, { cmd: 'publish' | 'connack' }>
+export type PacketInput = PublishInput | ConnackInput | WithProperties<Exclude<Packet, { cmd: 'publish' | 'connack' }>>
 
 /** A step as an author writes it: durations may be text, bytes may be hex, packets may leave out what is usual. */
 export type StepInput =
@@ -91,12 +101,36 @@ export function completePacket(input: PacketInput): Packet {
       `a packet needs a 'cmd' that names its type, got ${JSON.stringify(cmd)}.${nameHint(String(cmd), Object.keys(packetTypes))}`,
     )
   }
-  if (input.cmd === 'publish') {
-    const { payload = '', ...rest } = input
-    return { qos: 0, dup: false, retain: false, ...rest, payload: typeof payload === 'string' ? Buffer.from(payload) : toBuffer(payload) }
+  if (input.cmd === 'pingreq' || input.cmd === 'pingresp') return input
+  const { properties: given, ...rest } = input
+  const properties = given === undefined ? {} : { properties: completeProperties(given) }
+  if (rest.cmd === 'publish') return { qos: 0, dup: false, retain: false, ...rest, ...properties, payload: toPayload(rest.payload ?? '', 'payload') }
+  if (rest.cmd === 'connack') return { sessionPresent: false, ...rest, ...properties }
+  return { ...rest, ...properties }
+}
+
+function isPropertiesInput(value: unknown): value is PropertiesInput {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Turns the bytes among properties into Buffers. Throws MQTTEST_STEP, with the nearest right name, for a property that does not exist. */
+export function completeProperties(input: unknown): Properties {
+  if (!isPropertiesInput(input)) throw new MqttestError('MQTTEST_STEP', `properties are an object, got ${JSON.stringify(input) ?? String(input)}`)
+  const unknown = Object.keys(input).find((name) => !propertyRows.some((row) => row.name === name))
+  if (unknown !== undefined)
+    throw new MqttestError(
+      'MQTTEST_STEP',
+      `MQTT 5 has no property '${unknown}'.${nameHint(
+        unknown,
+        propertyRows.map((row) => row.name),
+      )}`,
+    )
+  const { correlationData, authenticationData, ...rest } = input
+  return {
+    ...rest,
+    ...(correlationData !== undefined && { correlationData: toPayload(correlationData, 'correlationData') }),
+    ...(authenticationData !== undefined && { authenticationData: toPayload(authenticationData, 'authenticationData') }),
   }
-  if (input.cmd === 'connack') return { sessionPresent: false, ...input }
-  return input
 }
 
 const stepKinds = ['packet', 'raw', 'wait', 'until', 'latency', 'close', 'cork', 'pass'] as const
@@ -167,14 +201,14 @@ function isSigned(steps: unknown): steps is Plan {
   return typeof steps === 'object' && steps !== null && authors.has(steps)
 }
 
-const complete = new WeakSet<object>()
+const completed = new WeakSet<object>()
 
 /** Marks a step that the core made as complete, so that it keeps its identity through hooks. */
 export function ownStep<S extends Step>(step: S): S {
-  complete.add(step)
+  completed.add(step)
   return step
 }
 
 function isComplete(step: unknown): step is Step {
-  return typeof step === 'object' && step !== null && complete.has(step)
+  return typeof step === 'object' && step !== null && completed.has(step)
 }

@@ -9,13 +9,14 @@
  *
  * It also lets an async function be tapped with plain `tap` on an async hook, which tapable would not wait for.
  */
-import type { Decision } from './broker/authorize.ts'
+import type { AuthorizeRequest, Decision } from './broker/authorize.ts'
 import type { Delivery } from './broker/message.ts'
 import type { Connection } from './connection/connection.ts'
 import { MqttestError, PluginError } from './errors.ts'
-import { checkFilter, countingFilter, type Filter, type Subject, subjectOf, typeMask } from './filter.ts'
+import { checkFilter, countingFilter, type Filter, kindMask, requestBit, type Subject, subjectOf, typeMask } from './filter.ts'
 import { createHooks, type HookName, type Hooks } from './hooks.ts'
 import type { Plugin } from './plugin.ts'
+import type { Random } from './random.ts'
 import { checkScope, type Scope, scopeCondition } from './scope.ts'
 import { completePlan, type Plan, signPlan } from './steps.ts'
 
@@ -72,6 +73,8 @@ export interface GuardOwner {
   pluginFailed(error: PluginError, connection: Connection | undefined): void
   faultApplied(name: string, hook: HookName, connection: Connection | undefined, before: unknown, after: unknown): void
   connectionByNumber(number: number): Connection | undefined
+  /** The run's chance, for filters with a probability. */
+  random(): Random
 }
 
 /** From this stage on taps record what the others decided. */
@@ -105,6 +108,7 @@ export class HookSet {
   readonly #masks: { hook: HookName; installation: Installation; mask: number }[] = []
   #sendMask = 0
   #packetInMask = 0
+  #authorizeMask = 0
 
   constructor(owner: GuardOwner) {
     this.#owner = owner
@@ -118,6 +122,11 @@ export class HookSet {
   /** Whether anybody may have an opinion on a packet of this type after it was read. */
   wantsPacketIn(type: number): boolean {
     return (this.#packetInMask & (1 << type)) !== 0
+  }
+
+  /** Whether anybody may have an opinion on a request of this kind. */
+  wantsAuthorize(kind: AuthorizeRequest['kind']): boolean {
+    return (this.#authorizeMask & requestBit(kind)) !== 0
   }
 
   /** The hooks as one plugin sees them, and `on`. */
@@ -147,14 +156,21 @@ export class HookSet {
     const maskOf = (hook: HookName) => this.#masks.reduce((mask, entry) => (entry.hook === hook && entry.installation.enabled ? mask | entry.mask : mask), 0)
     this.#sendMask = maskOf('send')
     this.#packetInMask = maskOf('packetIn')
+    this.#authorizeMask = maskOf('authorize')
   }
 
   #guard(hook: HookName, options: TapOptions, installation: Installation, fn: TapFunction, filter: Filter | undefined): void {
-    if (hook === 'send' || hook === 'packetIn') {
-      this.#masks.push({ hook, installation, mask: typeMask(filter) })
+    if (hook === 'send' || hook === 'packetIn' || hook === 'authorize') {
+      this.#masks.push({ hook, installation, mask: hook === 'authorize' ? kindMask(filter) : typeMask(filter) })
       this.refresh()
     }
-    const selects = filter === undefined ? undefined : countingFilter(filter)
+    const stream = `${installation.plugin.meta.name} selection`
+    let everybody: Random | undefined
+    const chance = (probability: number, connection: Connection | undefined) => {
+      everybody ??= connection === undefined ? this.#owner.random().fork(stream) : undefined
+      return (connection?.random(stream) ?? everybody)?.chance(probability) === true
+    }
+    const selects = filter === undefined ? undefined : countingFilter(filter, chance)
     const target = anyHook(this.hooks[hook])
     if (asyncHooks.has(hook)) target.tapAsync(options, this.#asyncTap(hook, installation, fn, selects))
     else target.tap(options, this.#syncTap(hook, installation, fn, selects))
@@ -282,7 +298,7 @@ export class HookSet {
   }
 }
 
-type Selector = (subject: Subject, owner: object | undefined) => boolean
+type Selector = (subject: Subject, connection: Connection | undefined) => boolean
 
 /** A hook of any kind. tapable's types differ per hook in what they hand over; the guard treats all of them alike. */
 interface AnyHook {

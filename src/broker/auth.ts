@@ -2,7 +2,7 @@
 import { andThen, type Soon, soon } from '../call-hook.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { AuthPacket } from '../wire/packet.ts'
-import { authorize, type Decision } from './authorize.ts'
+import { authorize, type Decision, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
 import { explained } from './explanation.ts'
 
@@ -23,10 +23,11 @@ export function handleAuth(broker: Broker, packet: AuthPacket, connection: Conne
     return undefined
   }
   return andThen(
-    soon<Decision>((then) => authorize(broker.run.hooks, { kind: 'reauth', packet }, connection, { reasonCode: 0x8c }, then)),
+    soon<Decision>((then) => authorize(broker.run, { kind: 'reauth', packet }, connection, { reasonCode: 0x8c }, then)),
     (decision) => {
       if (connection.closed) return
-      if (decision.reasonCode >= 0x80 || decision.action === 'close')
+      if (endedBy(connection, decision, 'Re-authentication')) return
+      if (decision.reasonCode >= 0x80)
         connection.disconnect(decision.reasonCode, 're-authentication was refused') // [MQTT-4.12.1-2]
       else if (decision.action !== 'drop')
         connection.sendPacket(explained({ cmd: 'auth', reasonCode: 0, properties: { authenticationMethod: method } }, decision.properties, connection), {

@@ -1,6 +1,6 @@
 /** What a server may refuse: asked before the broker commits to it. */
 import type { Connection } from '../connection/connection.ts'
-import type { Hooks } from '../hooks.ts'
+import type { Run } from '../run.ts'
 import type { AuthPacket, ConnectPacket, Properties, PublishPacket, QoS, SubscribePacket, SubscriptionRequest, UnsubscribePacket } from '../wire/packet.ts'
 
 /** What is asked for. */
@@ -23,21 +23,41 @@ export interface Decision {
   /** subscribe: the QoS that is granted at most. */
   readonly maximumQos?: QoS
   /**
-   * What is done beside the answer. 'answer' (the default) answers with the reason code; 'drop' does not answer;
-   * 'close' closes without an answer, in MQTT 5 with a DISCONNECT; 'accept' answers as if it were allowed, and does
-   * nothing; 'keep-both' (takeover) leaves the existing connection alone.
+   * What is done. 'answer' (the default) answers with the reason code; 'accept' answers as if it were allowed, and does nothing;
+   * 'drop' does not answer; 'disconnect' sends DISCONNECT with the reason code in MQTT 5, and closes; 'close' closes without a
+   * word; 'reset' does so with a reset; 'keep-both' (takeover) leaves the existing connection alone.
    */
-  readonly action?: 'answer' | 'drop' | 'close' | 'accept' | 'keep-both'
+  readonly action?: 'answer' | 'accept' | 'drop' | 'disconnect' | 'close' | 'reset' | 'keep-both'
+  /**
+   * Reason code of a DISCONNECT that follows the answer; in MQTT 3 the connection is closed behind the answer. takeover: of the
+   * DISCONNECT that the existing connection gets, 0x8E unless given.
+   */
+  readonly thenDisconnect?: number
 }
 
 /** Nothing against it. */
 export const allowed: Decision = Object.freeze({ reasonCode: 0 })
 
-/** Asks the `authorize` hook; calls back at once where nobody tapped it or every tap is synchronous. */
-export function authorize(hooks: Hooks, request: AuthorizeRequest, connection: Connection, initial: Decision, then: (decision: Decision) => void): void {
-  if (!hooks.authorize.isUsed()) {
+/** Asks the `authorize` hook; calls back at once where nobody tapped it for such a request or every tap is synchronous. */
+export function authorize(run: Run, request: AuthorizeRequest, connection: Connection, initial: Decision, then: (decision: Decision) => void): void {
+  if (!run.hookSet.wantsAuthorize(request.kind)) {
     then(initial)
     return
   }
-  hooks.authorize.callAsync(initial, request, connection, (_error, decision) => then(decision ?? initial))
+  run.hooks.authorize.callAsync(initial, request, connection, (_error, decision) => then(decision ?? initial))
+}
+
+/** Whether the connection ended because of a decision: then nothing is answered. */
+export function endedBy(connection: Connection, { action, reasonCode }: Decision, what: string): boolean {
+  const ending = { reason: `${what} was refused`, reasonCode }
+  if (action === 'disconnect') connection.disconnect(reasonCode >= 0x80 ? reasonCode : 0x87, ending.reason)
+  else if (action === 'close') connection.close('fin', ending)
+  else if (action === 'reset') connection.close('rst', ending)
+  else return false
+  return true
+}
+
+/** Ends the connection behind the answer where the decision says so. */
+export function endAfterAnswer(connection: Connection, { thenDisconnect }: Decision, what: string): void {
+  if (thenDisconnect !== undefined && !connection.closed) connection.disconnect(thenDisconnect, `${what} was refused`)
 }

@@ -3,7 +3,7 @@ import { andThen, type Soon, soon } from '../call-hook.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { ConnackPacket, ConnectPacket, Properties } from '../wire/packet.ts'
 import { returnCodeOf } from '../wire/reason-codes.ts'
-import { allowed, authorize, type Decision } from './authorize.ts'
+import { allowed, authorize, type Decision, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
 import { explained } from './explanation.ts'
 import type { SessionLimits, SessionPlan } from './session-plan.ts'
@@ -12,7 +12,7 @@ const never = 0xffff_ffff
 
 /** Handles a CONNECT from its checks to the messages that waited for the client. */
 export function handleConnect(broker: Broker, packet: ConnectPacket, connection: Connection): Soon<void> {
-  const { settings, hooks } = broker.run
+  const { settings } = broker.run
   const { will } = packet
   if (packet.clientId === '' && connection.version === 3) {
     connection.violate('connect-client-id-empty', { packet, offset: 0 })
@@ -33,10 +33,10 @@ export function handleConnect(broker: Broker, packet: ConnectPacket, connection:
   // Without a plugin that knows the method, none is known [MQTT-4.12.0-1].
   const initial: Decision = packet.properties?.authenticationMethod === undefined ? allowed : { reasonCode: 0x8c }
   return andThen(
-    soon<Decision>((then) => authorize(hooks, { kind: 'connect', packet }, connection, initial, then)),
+    soon<Decision>((then) => authorize(broker.run, { kind: 'connect', packet }, connection, initial, then)),
     (decision) => {
       if (connection.closed) return undefined
-      if (decision.reasonCode >= 0x80 || decision.action === 'drop' || decision.action === 'close') {
+      if (isRefusal(decision)) {
         refuse(connection, decision)
         return undefined
       }
@@ -45,11 +45,14 @@ export function handleConnect(broker: Broker, packet: ConnectPacket, connection:
   )
 }
 
+function isRefusal({ reasonCode, action = 'answer' }: Decision): boolean {
+  return action === 'drop' || action === 'disconnect' || action === 'close' || action === 'reset' || (reasonCode >= 0x80 && action !== 'accept')
+}
+
 function refuse(connection: Connection, decision: Decision): void {
   if (decision.action === 'drop') return
   const ending = { reason: 'CONNECT was refused', reasonCode: decision.reasonCode }
-  if (decision.action === 'close') connection.close('fin', ending)
-  else
+  if (!endedBy(connection, decision, 'CONNECT'))
     connection.sendLast(
       connack(connection, decision.reasonCode, false, decision.properties),
       { kind: 'reply', ...(connection.connect && { packet: connection.connect }) },
@@ -64,21 +67,20 @@ function connack(connection: Connection, code: number, sessionPresent: boolean, 
 
 /** A client id that is connected already is taken over, unless the `authorize` hook decides otherwise [MQTT-3.1.4-3]. */
 function takeOver(broker: Broker, packet: ConnectPacket, connection: Connection, decision: Decision): Soon<void> {
-  const { hooks } = broker.run
   const clientId = packet.clientId !== '' ? packet.clientId : (decision.assignedClientId ?? broker.makeClientId())
   connection.clientId = clientId
   const existing = broker.sessions.get(clientId)?.connection
   if (existing === undefined || existing === connection) return open(broker, packet, connection, decision, clientId)
   return andThen(
-    soon<Decision>((then) => authorize(hooks, { kind: 'takeover', packet, existing }, connection, allowed, then)),
+    soon<Decision>((then) => authorize(broker.run, { kind: 'takeover', packet, existing }, connection, allowed, then)),
     (takeover) => {
       if (connection.closed) return undefined
-      if (takeover.reasonCode >= 0x80) {
+      if (isRefusal(takeover)) {
         refuse(connection, takeover)
         return undefined
       }
       if (takeover.action === 'keep-both') broker.sessions.get(clientId)?.detach()
-      else existing.disconnect(0x8e, 'another connection took the session over')
+      else existing.disconnect(takeover.thenDisconnect ?? 0x8e, 'another connection took the session over')
       return open(broker, packet, connection, decision, clientId)
     },
   )

@@ -3,7 +3,7 @@ import { andThen, type Soon, soon } from '../call-hook.ts'
 import type { Connection } from '../connection/connection.ts'
 import { type AcknowledgementPacket, type PublishPacket, packetTypes } from '../wire/packet.ts'
 import { decodeUtf8 } from '../wire/strings.ts'
-import { allowed, authorize, type Decision } from './authorize.ts'
+import { allowed, authorize, type Decision, endAfterAnswer, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
 import { explained } from './explanation.ts'
 import { formsAsReceived } from './message.ts'
@@ -24,9 +24,9 @@ export function handlePublish(broker: Broker, packet: PublishPacket, connection:
       return answer(connection, packet, 0)
     }
   }
-  if (!broker.run.hooks.authorize.isUsed()) return commit(broker, packet, connection, allowed, isUntouched(broker) ? raw : undefined)
+  if (!broker.run.hookSet.wantsAuthorize('publish')) return commit(broker, packet, connection, allowed, isUntouched(broker) ? raw : undefined)
   return andThen(
-    soon<Decision>((then) => authorize(broker.run.hooks, { kind: 'publish', packet, topic: packet.topic }, connection, allowed, then)),
+    soon<Decision>((then) => authorize(broker.run, { kind: 'publish', packet, topic: packet.topic }, connection, allowed, then)),
     (decision) => {
       if (!connection.closed) commit(broker, packet, connection, decision)
     },
@@ -75,12 +75,9 @@ function commit(broker: Broker, packet: PublishPacket, connection: Connection, d
   const { session } = connection
   if (session === undefined) return
   const { reasonCode, action = 'answer' } = decision
-  if (action === 'close') {
-    connection.disconnect(reasonCode >= 0x80 ? reasonCode : 0x87, 'PUBLISH was refused')
-    return
-  }
+  if (endedBy(connection, decision, 'PUBLISH')) return
   const refused = reasonCode >= 0x80
-  if (packet.qos === 2 && packet.messageId !== undefined && !(refused && connection.version === 5)) session.received.add(packet.messageId)
+  if (packet.qos === 2 && packet.messageId !== undefined && action !== 'drop' && !(refused && connection.version === 5)) session.received.add(packet.messageId)
   let subscribers = 0
   if (!refused && action === 'answer') {
     if (packet.properties?.payloadFormatIndicator === true && connection.version === 5 && broker.checksPayloads && decodeUtf8(packet.payload) === undefined) {
@@ -91,8 +88,8 @@ function commit(broker: Broker, packet: PublishPacket, connection: Connection, d
     const encoded = raw !== undefined && packet.qos === 0 ? formsAsReceived(packet, raw, connection.version) : undefined
     subscribers = broker.publish(packet, connection, 'live', connection.clientId, encoded)
   }
-  if (action === 'drop' || packet.qos === 0) return
-  answer(connection, packet, refused ? (action === 'accept' ? 0 : reasonCode) : subscribers === 0 && action === 'answer' ? 0x10 : 0, decision)
+  if (action !== 'drop' && packet.qos > 0) answer(connection, packet, action === 'accept' ? 0 : refused ? reasonCode : subscribers === 0 ? 0x10 : 0, decision)
+  endAfterAnswer(connection, decision, 'PUBLISH')
 }
 
 /** PUBACK or PUBREC. In MQTT 3 there is no way to say no, so a refused message is acknowledged like any other. */

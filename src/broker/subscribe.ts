@@ -4,7 +4,7 @@ import type { Connection } from '../connection/connection.ts'
 import type { RuleName } from '../lint/rules.ts'
 import type { QoS, SubackPacket, SubscribePacket, SubscriptionRequest } from '../wire/packet.ts'
 import { hasWildcard, sharePrefix } from '../wire/topic-syntax.ts'
-import { allowed, authorize, type Decision } from './authorize.ts'
+import { allowed, authorize, type Decision, endAfterAnswer, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
 import { explained } from './explanation.ts'
 import type { Delivery } from './message.ts'
@@ -14,7 +14,7 @@ import type { Session, Subscription } from './session.ts'
 /** Handles a SUBSCRIBE. */
 export function handleSubscribe(broker: Broker, packet: SubscribePacket, connection: Connection, raw: Buffer): Soon<void> {
   const { session } = connection
-  const { settings, hooks } = broker.run
+  const { settings } = broker.run
   if (session === undefined) return undefined
   const unavailable = (rule: RuleName, detail: string) => {
     connection.violate(rule, { packet, raw, detail })
@@ -27,7 +27,7 @@ export function handleSubscribe(broker: Broker, packet: SubscribePacket, connect
     if (!settings.sharedSubscriptionAvailable && connection.version === 5 && topic.startsWith(sharePrefix))
       return unavailable('subscribe-shared-unavailable', topic)
   }
-  if (!hooks.authorize.isUsed()) {
+  if (!broker.run.hookSet.wantsAuthorize('subscribe')) {
     finish(
       broker,
       packet,
@@ -46,19 +46,13 @@ async function decideAll(broker: Broker, packet: SubscribePacket, connection: Co
   const decisions: Decision[] = []
   for (const subscription of packet.subscriptions)
     decisions.push(
-      await soon<Decision>((then) =>
-        authorize(broker.run.hooks, { kind: 'subscribe', packet, topic: subscription.topic, subscription }, connection, allowed, then),
-      ),
+      await soon<Decision>((then) => authorize(broker.run, { kind: 'subscribe', packet, topic: subscription.topic, subscription }, connection, allowed, then)),
     )
   return decisions
 }
 
 function finish(broker: Broker, packet: SubscribePacket, connection: Connection, session: Session, decisions: readonly Decision[]): void {
-  const closing = decisions.find((decision) => decision.action === 'close')
-  if (closing !== undefined) {
-    connection.disconnect(closing.reasonCode >= 0x80 ? closing.reasonCode : 0x87, 'SUBSCRIBE was refused')
-    return
-  }
+  if (decisions.some((decision) => endedBy(connection, decision, 'SUBSCRIBE'))) return
   const granted: number[] = []
   const retained: { subscription: Subscription; isNew: boolean }[] = []
   for (const [index, request] of packet.subscriptions.entries()) {
@@ -81,6 +75,7 @@ function finish(broker: Broker, packet: SubscribePacket, connection: Connection,
     const properties = decisions.find((decision) => decision.properties !== undefined)?.properties
     connection.sendPacket(explained(reply, properties, connection), { kind: 'reply', packet }) // [MQTT-3.8.4-1]
   }
+  for (const decision of decisions) endAfterAnswer(connection, decision, 'SUBSCRIBE')
   for (const { subscription, isNew } of retained) sendRetained(broker, session, subscription, isNew)
 }
 

@@ -2,13 +2,13 @@
 import { type Soon, soon } from '../call-hook.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { UnsubackPacket, UnsubscribePacket } from '../wire/packet.ts'
-import { allowed, authorize, type Decision } from './authorize.ts'
+import { allowed, authorize, type Decision, endAfterAnswer, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
 import { explained } from './explanation.ts'
 
 /** Handles an UNSUBSCRIBE: 0x00 where a subscription was removed, 0x11 where there was none. */
 export function handleUnsubscribe(broker: Broker, packet: UnsubscribePacket, connection: Connection): Soon<void> {
-  if (!broker.run.hooks.authorize.isUsed()) {
+  if (!broker.run.hookSet.wantsAuthorize('unsubscribe')) {
     finish(broker, packet, connection, [])
     return undefined
   }
@@ -20,22 +20,18 @@ export function handleUnsubscribe(broker: Broker, packet: UnsubscribePacket, con
 async function decideAll(broker: Broker, packet: UnsubscribePacket, connection: Connection): Promise<Decision[]> {
   const decisions: Decision[] = []
   for (const topic of packet.unsubscriptions)
-    decisions.push(await soon<Decision>((then) => authorize(broker.run.hooks, { kind: 'unsubscribe', packet, topic }, connection, allowed, then)))
+    decisions.push(await soon<Decision>((then) => authorize(broker.run, { kind: 'unsubscribe', packet, topic }, connection, allowed, then)))
   return decisions
 }
 
 function finish(broker: Broker, packet: UnsubscribePacket, connection: Connection, decisions: readonly Decision[]): void {
   const { session } = connection
   if (session === undefined) return
-  const closing = decisions.find((decision) => decision.action === 'close')
-  if (closing !== undefined) {
-    connection.disconnect(closing.reasonCode >= 0x80 ? closing.reasonCode : 0x87, 'UNSUBSCRIBE was refused')
-    return
-  }
+  if (decisions.some((decision) => endedBy(connection, decision, 'UNSUBSCRIBE'))) return
   const granted = packet.unsubscriptions.map((filter, index) => {
     const decision = decisions[index] ?? allowed
-    if (decision.reasonCode >= 0x80) return decision.reasonCode
     if (decision.action === 'accept') return 0x00
+    if (decision.reasonCode >= 0x80) return decision.reasonCode
     return broker.router.remove(session, filter) ? 0x00 : 0x11 // [MQTT-3.10.4-1]
   })
   if (decisions.some((decision) => decision.action === 'drop')) return
@@ -43,4 +39,5 @@ function finish(broker: Broker, packet: UnsubscribePacket, connection: Connectio
   if (connection.version === 5) reply.granted = granted
   const properties = decisions.find((decision) => decision.properties !== undefined)?.properties
   connection.sendPacket(explained(reply, properties, connection), { kind: 'reply', packet }) // [MQTT-3.10.4-4]
+  for (const decision of decisions) endAfterAnswer(connection, decision, 'UNSUBSCRIBE')
 }

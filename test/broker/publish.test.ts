@@ -113,7 +113,7 @@ describe('the answer to a message of MQTT 5', () => {
   test('under action close is DISCONNECT', async () => {
     const plugin = definePlugin({
       meta: { name: 'out' },
-      setup: ({ hooks, on }) => on(hooks.authorize, { kind: 'publish' }, () => ({ reasonCode: 0x97, action: 'close' })),
+      setup: ({ hooks, on }) => on(hooks.authorize, { kind: 'publish' }, () => ({ reasonCode: 0x97, action: 'disconnect' })),
     })
     const client = await join(await memoryServer({ plugins: [plugin] }), 'me')
     client.send({ cmd: 'publish', topic: 'a', qos: 1, messageId: 1 })

@@ -596,7 +596,7 @@ describe('a filter', () => {
       "on(hooks.send): unknown filter key 'topics'. Did you mean 'topic'?",
     )
     expect(() => server.use(plugin('wrong', ({ hooks, on }) => on(hooks.timer, { cmd: 'connect' }, () => null))())).toThrow(
-      "on(hooks.timer): unknown filter key 'cmd'. Known: kind, nth, every.",
+      "on(hooks.timer): unknown filter key 'cmd'. Known: kind, nth, every, from, probability.",
     )
   })
 

@@ -1,0 +1,89 @@
+/** `option`: every kind of option there is, those of option.ts and those that speak of MQTT. */
+import { answer } from './answer.ts'
+import { MqttestError } from './errors.ts'
+import { checkFilter, type Filter } from './filter.ts'
+import type { HookName } from './hooks.ts'
+import { make, type Option, plainKinds } from './option.ts'
+import { type Bytes, completePlan, completeProperties, type Plan, type PropertiesInput, type StepInput, toBuffer } from './steps.ts'
+import type { Command, Properties } from './wire/packet.ts'
+import { propertyRows } from './wire/properties.ts'
+
+/** What a reader that throws for bad input says about it. */
+function problemOf(read: () => unknown): string {
+  try {
+    read()
+    return ''
+  } catch (error) {
+    return error instanceof MqttestError ? ` ${error.message}` : ''
+  }
+}
+
+function attempt<T>(read: () => T): { value: T } | undefined {
+  try {
+    return { value: read() }
+  } catch (error) {
+    if (error instanceof MqttestError) return undefined
+    throw error
+  }
+}
+
+/** Packet types, out of some: `option.packets('which ones come late', ['puback', 'suback'], ['puback'])`. */
+function packets<const C extends Command>(about: string, among: readonly [C, ...C[]], fallback: readonly NoInfer<C>[]) {
+  return plainKinds.list(plainKinds.choice('a packet type', among, among[0]), about, fallback)
+}
+
+/** Steps, as hooks return them: packets, bytes, waits, closes. */
+function steps(about: string, fallback: readonly StepInput[]): Option<readonly StepInput[], Plan> {
+  const read = (value: unknown) => {
+    if (!Array.isArray(value)) throw new MqttestError('MQTTEST_STEP', 'expected a list of steps.')
+    return completePlan(value)
+  }
+  return make(
+    about,
+    'a list of steps, such as [{ wait: 100 }, { packet: { cmd: ... } }, { close: ... }]',
+    fallback,
+    { type: 'array', items: { type: 'object' } },
+    (value) => attempt(() => read(value)),
+    (value) => problemOf(() => read(value)),
+  )
+}
+
+/** A filter for a hook. */
+function filter(hook: HookName, about: string, fallback: Filter): Option<Filter, Filter> {
+  const read = (value: unknown): Filter => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new MqttestError('MQTTEST_OPTION', 'expected an object.')
+    checkFilter(hook, value)
+    return value
+  }
+  return make(
+    about,
+    'a filter such as { cmd, topic, qos, nth }',
+    fallback,
+    { type: 'object' },
+    (value) => attempt(() => read(value)),
+    (value) => problemOf(() => read(value)),
+  )
+}
+
+/** Properties of MQTT 5 by name. */
+function properties(about: string, fallback: PropertiesInput): Option<PropertiesInput, Properties> {
+  const names = propertyRows.map((row) => row.name)
+  return make(
+    about,
+    'an object of properties of MQTT 5',
+    fallback,
+    { type: 'object', propertyNames: { enum: names } },
+    (value) => attempt(() => completeProperties(value)),
+    (value) => problemOf(() => completeProperties(value)),
+  )
+}
+
+/** Bytes, as hex digits. */
+function bytes(about: string, fallback: Bytes): Option<Bytes, Buffer> {
+  return make(about, "bytes as hex digits, such as '30 00'", fallback, { type: 'string', pattern: '^([0-9a-fA-F]{2}|\\s)*$' }, (value) =>
+    typeof value === 'string' || value instanceof Uint8Array ? attempt(() => toBuffer(value)) : undefined,
+  )
+}
+
+/** The builders of option descriptions. `about` is one sentence with the unit; the last argument is the default. */
+export const option = { ...plainKinds, answer, packets, steps, filter, properties, bytes } as const
