@@ -13,6 +13,7 @@ export const ackDelay = definePlugin({
   meta: {
     name: 'ack-delay',
     api: 1,
+    group: 'answers',
     summary: 'Acknowledgements come late.',
     spec: ['MQTT-4.4.0-1', 'MQTT-2.2.1-3', 'MQTT-4.6.0-2', 'MQTT-3.2.0-1'],
     finds: 'clients that send again, give up, or reuse a packet id while an acknowledgement is on its way',

@@ -32,6 +32,7 @@ export const closeAfter = definePlugin({
   meta: {
     name: 'close-after',
     api: 1,
+    group: 'server',
     summary: 'The connection is closed, reset or goes dead after some packets, bytes or time, or at a packet.',
     spec: ['MQTT-4.4.0-1', 'MQTT-4.1.0-1', 'MQTT-3.1.2-23', 'MQTT-4.6.0-1'],
     finds: 'clients that lose messages, send them twice, or wait for ever when the connection breaks at a bad moment',

@@ -11,6 +11,7 @@ export const extendedIds = definePlugin({
   meta: {
     name: 'extended-ids',
     api: 1,
+    group: 'sessions',
     summary: 'Client ids that are long, empty or of unusual characters are refused.',
     spec: ['MQTT-3.1.3-5', 'MQTT-3.1.3-6', 'MQTT-3.1.3-8', 'MQTT-3.1.3-9'],
     finds: 'clients that make up ids which not every server takes, or that try a refused id again for ever',

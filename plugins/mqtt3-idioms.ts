@@ -22,6 +22,7 @@ export const mqtt3Idioms = definePlugin({
   meta: {
     name: 'mqtt3-idioms',
     api: 1,
+    group: 'sessions',
     summary: 'Nothing: habits from MQTT 3 are only reported, with what MQTT 5 has in their place.',
     spec: ['MQTT-3.1.2-23', 'MQTT-4.1.0-2', 'MQTT-4.4.0-1'],
     finds: 'clients that were ported from MQTT 3 to MQTT 5 by exchanging the version number, or that could gain from it',

@@ -30,6 +30,7 @@ export const pidStrategy = definePlugin({
   meta: {
     name: 'pid-strategy',
     api: 1,
+    group: 'sessions',
     summary: 'The packet ids of messages to the client are descending, random, reused at once, always the same, or wrap soon.',
     spec: ['MQTT-2.2.1-3', 'MQTT-2.2.1-4', 'MQTT-2.3.1-4'],
     finds: 'clients that expect ascending ids, take a reused id for a repeat, or do not survive the wrap from 65535 to 1',

@@ -24,6 +24,7 @@ export const reject = definePlugin({
   meta: {
     name: 'reject',
     api: 1,
+    group: 'sessions',
     summary: 'CONNECT is refused, for everybody or by client id, user name, password or address.',
     spec: ['MQTT-3.1.4-2', 'MQTT-3.2.2-4', 'MQTT-3.2.2-5', 'MQTT-3.2.2-6', 'MQTT-3.2.2-7'],
     finds: 'clients that do not come back after a refusal, come back at once and for ever, or hang without an answer',

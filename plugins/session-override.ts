@@ -14,6 +14,7 @@ export const sessionOverride = definePlugin({
   meta: {
     name: 'session-override',
     api: 1,
+    group: 'sessions',
     summary: 'The session is kept, forgotten or expired against the agreement, or CONNACK is wrong about it.',
     spec: ['MQTT-3.1.2-4', 'MQTT-3.1.2-5', 'MQTT-3.1.2-6', 'MQTT-3.1.2-23', 'MQTT-3.2.2-2', 'MQTT-3.2.2-3', 'MQTT-3.2.2-4', 'MQTT-3.2.2-5'],
     finds: 'clients that do not subscribe again, or keep messages in flight, when the server has lost their session',

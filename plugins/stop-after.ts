@@ -11,6 +11,7 @@ export const stopAfter = definePlugin({
   meta: {
     name: 'stop-after',
     api: 1,
+    group: 'server',
     summary: 'The server stops after some connections, some time, or some quiet.',
     finds: 'clients that do not come to an end when their server goes for good',
   },

@@ -2,17 +2,19 @@
  * Plugins: what they are, how one is made, how its options are checked. A plugin is known by its shape and its name, never
  * by class or reference, so that two copies of mqttest in one tree do not matter.
  */
+import type { AuthorizeRequest } from './broker/authorize.ts'
 import type { Clock } from './clock.ts'
 import type { Connection } from './connection/connection.ts'
 import { MqttestError, nameHint } from './errors.ts'
-import type { Filter } from './filter.ts'
+import type { Filter, OneOrMore } from './filter.ts'
 import type { Level } from './lint/rules.ts'
 import { type OptionInput, type OptionOutput, type OptionTable, readOptions } from './option.ts'
 import type { Random } from './random.ts'
 import { looksLikeScope, type Scope, scopeKeys } from './scope.ts'
 import type { Server } from './server.ts'
 import type { StepInput } from './steps.ts'
-import type { PluginHooks } from './tap-guard.ts'
+import type { HookTap, PluginHooks } from './tap-guard.ts'
+import type { Command, Packet, PacketOf } from './wire/packet.ts'
 
 /** The version of the plugin interface that this mqttest has. A plugin for another one is refused with one clear message. */
 export const pluginApi = 1
@@ -25,6 +27,8 @@ export interface PluginMeta {
   readonly api?: number
   /** One sentence: what a client notices. */
   readonly summary?: string
+  /** The heading under which lists show it; the built-in ones are in answers, deliveries, sessions, limits, server, network, general. */
+  readonly group?: string
   /** Ids of the statements that it is about: 'MQTT-4.4.0-1'. */
   readonly spec?: readonly string[]
   /** The mistake in a client that it brings to light. */
@@ -52,11 +56,30 @@ export interface PluginLog {
   error(message: string, connection?: Connection): void
 }
 
-/** Taps a hook for the events that match a filter. The function gets what the hook gives. */
-export type On = <H extends AnyTap>(hook: H, filter: Filter, tap: Parameters<H['tap']>[1]) => void
+/**
+ * Taps a hook for the events that match a filter. The function gets what the hook gives: of `packetIn` the packet that `cmd`
+ * names, of `authorize` the request that `kind` (or `cmd`) names.
+ */
+export type On = <H extends AnyTap, const C extends Command, const K extends string>(
+  hook: H,
+  filter: Filter & { readonly cmd?: OneOrMore<C>; readonly kind?: OneOrMore<K> },
+  tap: NarrowTap<H, C, K>,
+) => void
 
 /** Any hook, for {@link On}. */
 type AnyTap = PluginHooks[keyof PluginHooks]
+
+/** What {@link On} takes for a hook, once the filter has said which events it is about. */
+type NarrowTap<H, C extends Command, K extends string> =
+  H extends HookTap<infer Args, infer Result> ? (...args: NarrowArgs<Args, C, K>) => Result | undefined | void | Promise<Result | undefined | void> : never
+
+type NarrowArgs<Args extends readonly unknown[], C extends Command, K extends string> = {
+  [Index in keyof Args]: Args[Index] extends AuthorizeRequest
+    ? Extract<AuthorizeRequest, { readonly kind: K; readonly packet: { readonly cmd: C } }>
+    : Packet extends Args[Index]
+      ? PacketOf<C>
+      : Args[Index]
+}
 
 /** Everything that a plugin may touch. Switching the plugin off takes all of it back. */
 export interface PluginApi {
@@ -148,8 +171,9 @@ export type Pack = readonly PluginEntry[]
 export type PluginEntry =
   | Plugin
   | AnyFactory
+  | PluginDefinition
   | string
-  | readonly [plugin: string | AnyFactory, options: object | undefined, scope?: Scope]
+  | readonly [plugin: string | AnyFactory | PluginDefinition, options: object | undefined, scope?: Scope]
   | readonly [plugin: Plugin | string, scope: Scope]
   | Pack
   | false
