@@ -1,6 +1,6 @@
 /** What may stand in a config file, and `defineConfig`, which gives an editor its types. */
 import type * as builtIns from '../../plugins/index.ts'
-import type { AnyFactory, Plugin, PluginFactory } from '../plugin.ts'
+import type { AnyFactory, Plugin, PluginDefinition, PluginFactory } from '../plugin.ts'
 import type { Scope } from '../scope.ts'
 import type { StartOptions } from '../start.ts'
 
@@ -41,8 +41,9 @@ export type ConfigEntry =
   | NamedEntry
   | Plugin
   | AnyFactory
-  | readonly [plugin: Plugin | AnyFactory, scope: Scope]
-  | readonly [plugin: AnyFactory, options: object | undefined, scope?: Scope]
+  | PluginDefinition
+  | readonly [plugin: Plugin | AnyFactory | PluginDefinition, scope: Scope]
+  | readonly [plugin: AnyFactory | PluginDefinition, options: object | undefined, scope?: Scope]
   | ConfigList
   | false
   | null
