@@ -28,10 +28,10 @@ import type { LintMode, Run } from './run.ts'
 import type { Scope } from './scope.ts'
 import { readSettings } from './settings.ts'
 import type { StartOptions } from './start.ts'
-import { completePacket } from './steps.ts'
+import { completePacket, type PropertiesInput } from './steps.ts'
 import { HookSet, type PluginHooks } from './tap-guard.ts'
 import { Timers } from './timers.ts'
-import type { Command, PacketOf, Properties, QoS } from './wire/packet.ts'
+import type { Command, PacketOf, QoS } from './wire/packet.ts'
 
 /** A message that a test publishes in the server's name. */
 export interface ServerMessage {
@@ -41,7 +41,7 @@ export interface ServerMessage {
   readonly qos?: QoS
   readonly retain?: boolean
   /** For MQTT 5 subscribers. */
-  readonly properties?: Properties
+  readonly properties?: PropertiesInput
 }
 
 /** What a client meets while the server is offline. */

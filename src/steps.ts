@@ -55,18 +55,23 @@ export interface CorkStep {
 /** One action, complete and checked. */
 export type Step = PacketStep | RawStep | WaitStep | UntilStep | LatencyStep | CloseStep | CorkStep | PassStep
 
+/** The same where nothing is changed: what is frozen, or `as const`, fits as well. Bytes stay bytes. */
+type Unchanged<T> = T extends Uint8Array ? T : T extends readonly unknown[] | object ? { readonly [Key in keyof T]: Unchanged<T[Key]> } : T
+
 /** Properties of MQTT 5 as an author writes them: bytes in any form that {@link PayloadInput} has. */
-export type PropertiesInput = Omit<Properties, 'correlationData' | 'authenticationData'> & {
+export type PropertiesInput = Unchanged<Omit<Properties, 'correlationData' | 'authenticationData'>> & {
   readonly correlationData?: PayloadInput
   readonly authenticationData?: PayloadInput
 }
 
-type WithProperties<P> = P extends { properties?: Properties } ? Omit<P, 'properties'> & { properties?: PropertiesInput } : P
+type WithProperties<P> = P extends { properties?: Properties } ? Unchanged<Omit<P, 'properties'>> & { readonly properties?: PropertiesInput } : Unchanged<P>
 
 /** A PUBLISH with what is usual left out: QoS 0, no DUP, no retain; the payload may be text. */
-export type PublishInput = { cmd: 'publish'; topic: string; payload?: PayloadInput } & WithProperties<Partial<Omit<PublishPacket, 'cmd' | 'topic' | 'payload'>>>
+export type PublishInput = { readonly cmd: 'publish'; readonly topic: string; readonly payload?: PayloadInput } & WithProperties<
+  Partial<Omit<PublishPacket, 'cmd' | 'topic' | 'payload'>>
+>
 /** A CONNACK with what is usual left out: session present false. */
-export type ConnackInput = { cmd: 'connack' } & WithProperties<Partial<Omit<ConnackPacket, 'cmd'>>>
+export type ConnackInput = { readonly cmd: 'connack' } & WithProperties<Partial<Omit<ConnackPacket, 'cmd'>>>
 /** A packet as an author writes it. */
 export type PacketInput = PublishInput | ConnackInput | WithProperties<Exclude<Packet, { cmd: 'publish' | 'connack' }>>
 
@@ -106,7 +111,21 @@ export function completePacket(input: PacketInput): Packet {
   const properties = given === undefined ? {} : { properties: completeProperties(given) }
   if (rest.cmd === 'publish') return { qos: 0, dup: false, retain: false, ...rest, ...properties, payload: toPayload(rest.payload ?? '', 'payload') }
   if (rest.cmd === 'connack') return { sessionPresent: false, ...rest, ...properties }
-  return { ...rest, ...properties }
+  const packet = { ...rest, ...properties }
+  return isPacket(packet) ? packet : fail(packet)
+}
+
+/** Whether the author's lists, which may be frozen, may stand in a packet: nobody changes those of a packet that is sent. */
+function isPacket(packet: object): packet is Packet {
+  return 'cmd' in packet
+}
+
+function isProperties(properties: object): properties is Properties {
+  return !Array.isArray(properties)
+}
+
+function fail(input: object): never {
+  throw new MqttestError('MQTTEST_STEP', `this is no part of a packet: ${JSON.stringify(input)}`)
 }
 
 function isPropertiesInput(value: unknown): value is PropertiesInput {
@@ -126,11 +145,12 @@ export function completeProperties(input: unknown): Properties {
       )}`,
     )
   const { correlationData, authenticationData, ...rest } = input
-  return {
+  const properties = {
     ...rest,
     ...(correlationData !== undefined && { correlationData: toPayload(correlationData, 'correlationData') }),
     ...(authenticationData !== undefined && { authenticationData: toPayload(authenticationData, 'authenticationData') }),
   }
+  return isProperties(properties) ? properties : fail(properties)
 }
 
 const stepKinds = ['packet', 'raw', 'wait', 'until', 'latency', 'close', 'cork', 'pass'] as const

@@ -15,7 +15,7 @@ import { decode } from './wire/decode.ts'
 import { encode } from './wire/encode.ts'
 import { FrameReader } from './wire/frame.ts'
 import { Malformed } from './wire/malformed.ts'
-import type { Command, ConnectPacket, Packet, PacketOf, ProtocolVersion } from './wire/packet.ts'
+import type { Command, Packet, PacketOf, ProtocolVersion } from './wire/packet.ts'
 
 /** What a raw client runs on. */
 interface Carrier {
@@ -27,7 +27,7 @@ interface Carrier {
 }
 
 /** The fields of a CONNECT with what is usual left out: MQTT 3.1.1, clean, keep-alive 0, client id 'raw'. */
-export type ConnectInput = Partial<Omit<ConnectPacket, 'cmd'>>
+export type ConnectInput = Partial<Omit<Extract<PacketInput, { cmd: 'connect' }>, 'cmd'>>
 
 /** A client that does nothing on its own: no acknowledgements, no pings, no reconnects. */
 export class RawClient {

@@ -30,6 +30,16 @@ describe('a step', () => {
     expect(await client.next('publish')).toMatchObject({ topic: 'a', qos: 0, dup: false, retain: false })
   })
 
+  test('{ packet } may hold frozen lists, which stay as they are', async () => {
+    const { client, connection } = await connected()
+    const granted = Object.freeze([0, 0x80])
+    const plan = [{ packet: { cmd: 'suback', messageId: 7, granted } }] as const
+    await connection.play(Object.freeze(plan))
+    await connection.play(plan)
+    expect(await client.next('suback')).toMatchObject({ messageId: 7, granted: [0, 0x80] })
+    expect(await client.next('suback')).toMatchObject({ messageId: 7, granted: [0, 0x80] })
+  })
+
   test('{ raw } sends bytes as they are, as hex or as a buffer', async () => {
     const { client, connection, clock } = await connected()
     await connection.play([{ raw: 'd0 00' }, { raw: Buffer.from([0xf0]) }, { raw: new Uint8Array([0x00]) }])

@@ -1,5 +1,21 @@
 /** Types that authors of plugins rely on: checked by tsc; nothing here runs. */
-import { type AuthorizeRequest, type Command, definePlugin, type Filter, option, type Packet, type PluginEntry, type StartOptions } from 'mqttest'
+import {
+  type AuthorizeRequest,
+  type Command,
+  type Connection,
+  definePlugin,
+  type Filter,
+  option,
+  type Packet,
+  type PacketInput,
+  type PluginEntry,
+  type Server,
+  type StartOptions,
+  type Step,
+  type StepInput,
+  type SubscriptionRequest,
+} from 'mqttest'
+import type { RawClient } from 'mqttest/testing'
 
 // A list takes what definePlugin takes: a plain object needs no import.
 const plain = { meta: { name: 'plain' }, setup() {} }
@@ -86,3 +102,27 @@ export const narrow = definePlugin({
     on(hooks.authorize, { kind: 'connect' }, () => ({ code: 1 }))
   },
 })
+
+// What an author sends may be frozen, `as const`, or shared by several packets.
+const subscriptions = [{ topic: 'a', qos: 1 }] as const satisfies readonly SubscriptionRequest[]
+const granted: readonly number[] = Object.freeze([0x00, 0x80])
+const properties = { userProperties: { a: ['1', '2'] }, subscriptionIdentifier: [1, 2], reasonString: 'why' } as const
+export const frozen: readonly PacketInput[] = [
+  { cmd: 'subscribe', messageId: 1, subscriptions },
+  { cmd: 'suback', messageId: 1, granted, properties },
+  { cmd: 'unsubscribe', messageId: 1, unsubscriptions: ['a'] as const },
+  { cmd: 'unsuback', messageId: 1, granted },
+  { cmd: 'publish', topic: 'a', properties },
+  { cmd: 'connack', reasonCode: 0x87, properties },
+  { cmd: 'disconnect', properties },
+]
+export const steps = [{ packet: { cmd: 'suback', messageId: 1, granted: [0] } }, { wait: 10 }] as const satisfies readonly StepInput[]
+export const asSeen = (packet: Packet, more: readonly Step[]): readonly StepInput[] => [{ packet }, ...steps, ...more]
+export const everything = (server: Server, connection: Connection, client: RawClient) => {
+  for (const packet of frozen) {
+    connection.send(packet)
+    client.send(packet)
+  }
+  server.publish({ topic: 'a', properties })
+  client.sendConnect({ will: { topic: 'a', payload: Buffer.from(''), qos: 0, retain: false, properties } as const })
+}
