@@ -69,7 +69,7 @@ export type { OfflineOptions, RecordFilter, Server, ServerMessage } from './serv
 export type { BrokerOptions } from './settings.ts'
 export { type DumpOptions, type StartOptions, start } from './start.ts'
 export type { Bytes, CloseHow, ConnackInput, PacketInput, Plan, PropertiesInput, PublishInput, Step, StepInput } from './steps.ts'
-export type { HookTap, PluginHooks, TapOptions } from './tap-guard.ts'
+export type { HookTap, PluginHooks, TapFilter, TapOptions } from './tap-guard.ts'
 export { encode } from './wire/encode.ts'
 export type * from './wire/packet.ts'
 export { commands } from './wire/packet.ts'

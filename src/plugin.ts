@@ -6,14 +6,14 @@ import type { AuthorizeRequest } from './broker/authorize.ts'
 import type { Clock } from './clock.ts'
 import type { Connection } from './connection/connection.ts'
 import { MqttestError, nameHint } from './errors.ts'
-import type { Filter, OneOrMore } from './filter.ts'
+import type { OneOrMore } from './filter.ts'
 import type { Level } from './lint/rules.ts'
 import { type OptionInput, type OptionOutput, type OptionTable, readOptions } from './option.ts'
 import type { Random } from './random.ts'
 import { looksLikeScope, type Scope, scopeKeys } from './scope.ts'
 import type { Server } from './server.ts'
 import type { StepInput } from './steps.ts'
-import type { HookTap, PluginHooks } from './tap-guard.ts'
+import type { HookTap, PluginHooks, TapFilter } from './tap-guard.ts'
 import type { Command, Packet, PacketOf } from './wire/packet.ts'
 
 /** The version of the plugin interface that this mqttest has. A plugin for another one is refused with one clear message. */
@@ -62,7 +62,7 @@ export interface PluginLog {
  */
 export type On = <H extends AnyTap, const C extends Command, const K extends string>(
   hook: H,
-  filter: Filter & { readonly cmd?: OneOrMore<C>; readonly kind?: OneOrMore<K> },
+  filter: TapFilter & { readonly cmd?: OneOrMore<C>; readonly kind?: OneOrMore<K> },
   tap: NarrowTap<H, C, K>,
 ) => void
 

@@ -37,6 +37,12 @@ export interface TapOptions {
   readonly stage?: number
 }
 
+/** The events that a tap is for, and where it stands among the others of its hook: { cmd: 'connect', stage: -1 }. */
+export interface TapFilter extends Filter {
+  /** As in {@link TapOptions}; 0 where it is left out. */
+  readonly stage?: number
+}
+
 type ArgsOf<H> = H extends { tap(options: never, fn: (...args: infer Args) => unknown): void } ? Args : never
 type ResultOf<K extends HookName> = Hooks[K] extends { call(...args: never): infer R }
   ? Exclude<R, void>
@@ -130,7 +136,7 @@ export class HookSet {
   }
 
   /** The hooks as one plugin sees them, and `on`. */
-  bind(installation: Installation): { hooks: PluginHooks; on: (hook: HookTap<never, unknown>, filter: Filter, tap: (...args: never) => unknown) => void } {
+  bind(installation: Installation): { hooks: PluginHooks; on: (hook: HookTap<never, unknown>, filter: TapFilter, tap: (...args: never) => unknown) => void } {
     const { hooks } = this
     const tap = (hook: HookName, options: string | TapOptions, fn: unknown, filter?: Filter) => {
       if (!isTapFunction(fn)) throw new MqttestError('MQTTEST_PLUGIN_SHAPE', `plugin '${installation.plugin.meta.name}': hooks.${hook}.tap needs a function`)
@@ -144,9 +150,9 @@ export class HookSet {
     if (!isComplete(bound)) throw new TypeError('a hook is missing')
     return {
       hooks: bound,
-      on: (hook, filter, fn) => {
+      on: (hook, { stage = 0, ...filter }, fn) => {
         checkFilter(hook.hook, filter)
-        tap(hook.hook, {}, fn, filter)
+        tap(hook.hook, { stage }, fn, filter)
       },
     }
   }

@@ -125,3 +125,17 @@ test('taps run by stage: observers, then plugins in the order of the config, the
   await client.connect()
   expect(order).toEqual(['used observer', 'observer', 'second', 'third', 'used', 'recorder', 'used recorder'])
 })
+
+test('a tap with a filter has its stage beside the filter', async () => {
+  const order: string[] = []
+  const named = (name: string, stage?: number) =>
+    definePlugin({
+      meta: { name },
+      setup: ({ hooks, on }) => on(hooks.packetIn, { cmd: 'connect', stage }, ({ clientId }) => void order.push(`${name} ${clientId}`)),
+    })
+  const server = await memoryServer({ plugins: [named('recorder', 1000), named('plugin'), named('observer', -100)] })
+  const client = connectMemory(server)
+  await client.connect({ clientId: 'me' })
+  await client.settled()
+  expect(order).toEqual(['observer me', 'plugin me', 'recorder me'])
+})
