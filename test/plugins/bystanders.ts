@@ -1,0 +1,25 @@
+/**
+ * How each built-in plugin is enabled although nothing of what it does may show: with options that keep its trigger away from
+ * ordinary traffic. contract.test.ts plays every line through ordinary conversations; what the clients see must equal, byte for
+ * byte and at the same times, what they see of the plain broker. One line per plugin, sorted by name:
+ *
+ *     'plugin-name': { option: 'value' },                                      options
+ *     'plugin-name': { options: { ... }, scope: { clientId: 'nobody' } },      where no option keeps it away
+ *
+ * Better than options that switch everything off are such that let the plugin look at each packet and decide to leave it alone.
+ * The client ids are letters and digits, the topics begin with 'home/', '$share/' or '$SYS/'; no payload has more than 40 bytes.
+ */
+import type { Scope } from 'mqttest'
+
+type Options = { readonly [option: string]: unknown }
+
+export const bystanders: { readonly [plugin: string]: Options | { readonly options: Options; readonly scope: Scope } } = {
+  'ack-delay': { packets: ['connack', 'puback', 'pubrec', 'pubrel', 'pubcomp', 'suback', 'unsuback', 'pingresp'], delay: 0 },
+  'close-after': { packet: 'publish', nth: 10_000, bytes: 1_000_000, time: '100h' },
+  'extended-ids': { empty: 'allow' },
+  'mqtt3-idioms': {},
+  'pid-strategy': { strategy: 'sequential' },
+  reject: { clientId: 'nobody' },
+  'session-override': { options: { mode: 'forget' }, scope: { clientId: 'nobody' } },
+  'stop-after': { connections: 10_000, time: '1000h', idle: '1000h' },
+}
