@@ -28,7 +28,7 @@ export function handleAuth(broker: Broker, packet: AuthPacket, connection: Conne
       if (connection.closed) return
       if (endedBy(connection, decision, 'Re-authentication')) return
       if (decision.reasonCode >= 0x80)
-        connection.disconnect(decision.reasonCode, 're-authentication was refused') // [MQTT-4.12.1-2]
+        connection.disconnect(decision.reasonCode, 're-authentication was refused', decision.properties) // [MQTT-4.12.1-2]
       else if (decision.action !== 'drop')
         connection.sendPacket(explained({ cmd: 'auth', reasonCode: 0, properties: { authenticationMethod: method } }, decision.properties, connection), {
           kind: 'exchange',

@@ -48,9 +48,9 @@ export function authorize(run: Run, request: AuthorizeRequest, connection: Conne
 }
 
 /** Whether the connection ended because of a decision: then nothing is answered. */
-export function endedBy(connection: Connection, { action, reasonCode }: Decision, what: string): boolean {
+export function endedBy(connection: Connection, { action, reasonCode, properties }: Decision, what: string): boolean {
   const ending = { reason: `${what} was refused`, reasonCode }
-  if (action === 'disconnect') connection.disconnect(reasonCode >= 0x80 ? reasonCode : 0x87, ending.reason)
+  if (action === 'disconnect') connection.disconnect(reasonCode >= 0x80 ? reasonCode : 0x87, ending.reason, properties)
   else if (action === 'close') connection.close('fin', ending)
   else if (action === 'reset') connection.close('rst', ending)
   else return false

@@ -63,14 +63,6 @@ describe('a maximum packet size', () => {
   })
 })
 
-test('a client that is sent elsewhere is told where: server reference in CONNACK', async () => {
-  const server = await memoryServer()
-  server.hooks.authorize.tap('x', () => ({ reasonCode: 0x9d, properties: { serverReference: 'other.example:1883' } }))
-  const { client, connack } = await joined(server, 'me')
-  expect(connack).toMatchObject({ reasonCode: 0x9d, properties: { serverReference: 'other.example:1883' } }) // [MQTT-3.2.2-7]
-  expect(await client.end()).toBe('fin')
-})
-
 test('a plugin may say what it likes all the same: what `send` adds is sent', async () => {
   const server = await memoryServer()
   server.hooks.send.tap('x', (steps) =>
