@@ -66,9 +66,9 @@ function resolveAlias(broker: Broker, packet: PublishPacket, connection: Connect
 
 const makeAliases = () => new Map<number, string>()
 
-/** Whether no plugin had, or will have, the message in hand: then it goes on as it came. */
+/** Whether no plugin had, or will have, the message or its bytes in hand: then it goes on as it came. */
 function isUntouched({ run }: Broker): boolean {
-  return !run.hookSet.wantsPacketIn(packetTypes.publish) && !run.hooks.route.isUsed()
+  return !run.hookSet.wantsPacketIn(packetTypes.publish) && !run.hooks.route.isUsed() && !run.hooks.wire.isUsed()
 }
 
 function commit(broker: Broker, packet: PublishPacket, connection: Connection, decision: Decision, raw?: Buffer): void {
@@ -85,7 +85,7 @@ function commit(broker: Broker, packet: PublishPacket, connection: Connection, d
       connection.violate('payload-format-mismatch', { packet, reasonCode: 0x99 })
       return
     }
-    const encoded = raw !== undefined && packet.qos === 0 ? formsAsReceived(packet, raw, connection.version) : undefined
+    const encoded = raw !== undefined ? formsAsReceived(packet, raw, connection.version) : undefined
     subscribers = broker.publish(packet, connection, 'live', connection.clientId, encoded)
   }
   if (action !== 'drop' && packet.qos > 0) answer(connection, packet, action === 'accept' ? 0 : refused ? reasonCode : subscribers === 0 ? 0x10 : 0, decision)

@@ -2,8 +2,9 @@
 import type { Timer } from '../clock.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { Run } from '../run.ts'
-import { encodeProperties, encodePublish } from '../wire/encode.ts'
+import { encodeProperties, encodePublish, encodePublishApart } from '../wire/encode.ts'
 import type { Properties, PublishPacket, SubscriptionRequest } from '../wire/packet.ts'
+import type { PacketBytes } from '../wire/split.ts'
 import { InFlight, type InFlightDelivery } from './in-flight.ts'
 import { type Delivery, encodedIndex, formsOf } from './message.ts'
 import { PacketIds } from './packet-ids.ts'
@@ -19,6 +20,9 @@ export interface Subscription {
   readonly qos: 0 | 1 | 2
   readonly identifier: number | undefined
 }
+
+/** Size of a payload, in bytes, from which naming it to the system beside its head is cheaper than copying it. */
+const worthSplitting = 8192
 
 /** A session with nobody behind it has no limits of its own. */
 const unlimited: SessionLimits = { receiveMaximum: 65_535, maximumPacketSize: Number.POSITIVE_INFINITY, topicAliasMaximum: 0 }
@@ -207,10 +211,12 @@ export class Session {
   }
 
   /** The bytes of a PUBLISH; one that is the same for many subscribers is made once. */
-  #bytes(connection: Connection, packet: PublishPacket, delivery: Delivery, propertyBytes: Buffer | undefined): Buffer {
+  #bytes(connection: Connection, packet: PublishPacket, delivery: Delivery, propertyBytes: Buffer | undefined): PacketBytes {
     const encoded = formsOf(delivery.message)
-    if (packet.qos > 0 || packet.dup || packet.topic === '' || (propertyBytes !== undefined && propertyBytes !== encoded.propertyBytes))
-      return encodePublish(packet, connection.version, propertyBytes)
+    if (packet.qos > 0 || packet.dup || packet.topic === '' || (propertyBytes !== undefined && propertyBytes !== encoded.propertyBytes)) {
+      const isApart = encoded.payloadStands === true && packet.payload.length >= worthSplitting
+      return isApart ? encodePublishApart(packet, connection.version, propertyBytes) : encodePublish(packet, connection.version, propertyBytes)
+    }
     const index = encodedIndex(connection.version, packet.retain)
     const forms = (encoded.qos0 ??= [])
     return (forms[index] ??= encodePublish(packet, connection.version, propertyBytes))

@@ -30,6 +30,7 @@ import {
   type PublishPacket,
   packetTypes,
 } from '../wire/packet.ts'
+import { headOf, type PacketBytes, whole } from '../wire/split.ts'
 import { type Cause, causes } from './cause.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { Lanes } from './lanes.ts'
@@ -358,7 +359,7 @@ export class Connection {
   // ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Sends a packet through the `send` hook. `known` holds its bytes where they exist already. @internal */
-  sendPacket(packet: Packet, cause: Cause, known?: Buffer, done?: (closes?: CloseHow) => void): void {
+  sendPacket(packet: Packet, cause: Cause, known?: PacketBytes, done?: (closes?: CloseHow) => void): void {
     if (!this.run.hookSet.wantsSend(packetTypes[packet.cmd])) {
       this.transmit(known ?? this.encode(packet), cause)
       if (packet.cmd === 'connack') this.#lanes?.signal('connack')
@@ -368,7 +369,7 @@ export class Connection {
     const step = ownStep({ packet })
     const told: Cause = { ...cause, faults: [] }
     const plan = this.run.hooks.send.call(Object.freeze([step]), told, this)
-    this.lanes.run(completePlan(plan), told, { known: known === undefined ? undefined : { step, bytes: known }, done })
+    this.lanes.run(completePlan(plan), told, { known: known === undefined ? undefined : { step, bytes: whole(known) }, done })
   }
 
   /**
@@ -389,18 +390,19 @@ export class Connection {
   }
 
   /** Puts bytes on record and in line to be written. Bytes of other plans wait while a plan blocks the connection. @internal */
-  transmit(bytes: Buffer, cause: Cause, by?: PlanLane): void {
+  transmit(bytes: PacketBytes, cause: Cause, by?: PlanLane): void {
     if (this.closed || this.#lanes?.holds(bytes, cause, by) === true) return
     this.note(bytes, cause)
     this.outbox.put(bytes)
   }
 
   /** Puts bytes on record as sent. @internal */
-  note(bytes: Buffer, cause: Cause): void {
-    const type = (bytes[0] ?? 0) >> 4
+  note(bytes: PacketBytes, cause: Cause): void {
+    const head = headOf(bytes)
+    const type = (head[0] ?? 0) >> 4
     this.counts[16 + type] = (this.counts[16 + type] ?? 0) + 1
     this.bytesOut += bytes.length
-    this.#quota.sent(type, bytes)
+    this.#quota.sent(type, head)
     this.run.journal.packet(this.number, 'out', bytes, this.version, cause.kind, cause.faults)
   }
 

@@ -2,6 +2,7 @@
 import type { Timer } from '../clock.ts'
 import type { Plan } from '../steps.ts'
 import type { Packet } from '../wire/packet.ts'
+import type { PacketBytes } from '../wire/split.ts'
 import type { Cause } from './cause.ts'
 import type { Connection } from './connection.ts'
 import { PlanLane, type PlanOptions } from './plan.ts'
@@ -12,7 +13,7 @@ export class Lanes {
   readonly #waiting = new Set<PlanLane>()
   /** Plans that let nothing else leave, in the order in which they began to. */
   readonly #blockers: PlanLane[] = []
-  #held: { bytes: Buffer; cause: Cause; by: PlanLane | undefined }[] = []
+  #held: { bytes: PacketBytes; cause: Cause; by: PlanLane | undefined }[] = []
   #signals: { name: string; go: () => void }[] = []
   /** Plans that wait for time, by when they fall due; one timer serves them all. */
   readonly #waits: { lane: PlanLane; dueMs: number }[] = []
@@ -123,7 +124,7 @@ export class Lanes {
   }
 
   /** Keeps bytes back while another plan blocks the connection; false where none does. */
-  holds(bytes: Buffer, cause: Cause, by: PlanLane | undefined): boolean {
+  holds(bytes: PacketBytes, cause: Cause, by: PlanLane | undefined): boolean {
     const first = this.#blockers[0]
     if (first === undefined || by === first) return false
     this.#held.push({ bytes, cause, by })

@@ -1,4 +1,5 @@
 /** What leaves a connection: one buffer per tick, through the `wire` hook, to the transport; or held back while it stalls. */
+import { type PacketBytes, SplitPacket } from '../wire/split.ts'
 import type { Connection } from './connection.ts'
 import { WireLane } from './wire-lane.ts'
 
@@ -41,9 +42,11 @@ export class Outbox {
   }
 
   /** Puts bytes in line; they are written when the present work is done. */
-  put(bytes: Buffer): void {
+  put(bytes: PacketBytes): void {
+    if (this.#line.length === 0) this.#connection.run.flushSoon(this.#connection)
     this.#bytes += bytes.length
-    if (this.#line.push(bytes) === 1) this.#connection.run.flushSoon(this.#connection)
+    if (bytes instanceof SplitPacket) this.#line.push(bytes.head, bytes.payload)
+    else this.#line.push(bytes)
   }
 
   /** Writes what is in line, in one write. */

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts'
 import type { DisconnectInfo } from '../connection/lifecycle.ts'
 import type { Verdict, Violation } from '../lint/violation.ts'
 import type { Command, Packet, ProtocolVersion } from '../wire/packet.ts'
+import type { PacketBytes } from '../wire/split.ts'
 import { type Epoch, Shelf } from './shelf.ts'
 
 /** Direction of a packet, seen from the server. */
@@ -140,7 +141,7 @@ export class Journal {
   }
 
   /** Puts a packet on record; `faults` are the plugins that changed it. */
-  packet(connection: number, direction: Direction, raw: Buffer, version: ProtocolVersion, cause: string | undefined, faults?: readonly string[]): void {
+  packet(connection: number, direction: Direction, raw: PacketBytes, version: ProtocolVersion, cause: string | undefined, faults?: readonly string[]): void {
     this.#shelf.putPacket(connection, direction, raw, version, this.now(), cause, faults)
     this.#bytes += raw.length
     this.#kept()

@@ -8,6 +8,7 @@
 import { decode } from '../wire/decode.ts'
 import { Malformed } from '../wire/malformed.ts'
 import { type Command, commandByType, type Packet, type ProtocolVersion } from '../wire/packet.ts'
+import { type PacketBytes, SplitPacket, whole } from '../wire/split.ts'
 import type { Direction, JournalRecord, PacketRecord } from './journal.ts'
 
 /** When the run began, by both clocks. */
@@ -83,7 +84,8 @@ const nothing = new ArrayBuffer(0)
 /** The values of so many records. A place without a record is a packet that nobody has asked for. */
 class Columns {
   readonly records: (JournalRecord | undefined)[]
-  readonly memory: ArrayBufferLike[]
+  /** The memory that a packet lies in, or both of its pieces, which are joined when its record is made. */
+  readonly memory: (ArrayBufferLike | SplitPacket)[]
   readonly causes: (string | undefined)[]
   readonly starts: Uint32Array
   readonly lengths: Uint32Array
@@ -93,7 +95,7 @@ class Columns {
 
   constructor(places: number) {
     this.records = new Array<JournalRecord | undefined>(places).fill(undefined)
-    this.memory = new Array<ArrayBufferLike>(places).fill(nothing)
+    this.memory = new Array<ArrayBufferLike | SplitPacket>(places).fill(nothing)
     this.causes = new Array<string | undefined>(places).fill(undefined)
     this.starts = new Uint32Array(places)
     this.lengths = new Uint32Array(places)
@@ -146,7 +148,7 @@ export class Shelf {
   putPacket(
     connection: number,
     direction: Direction,
-    raw: Buffer,
+    raw: PacketBytes,
     version: ProtocolVersion,
     atMs: number,
     cause: string | undefined,
@@ -154,14 +156,15 @@ export class Shelf {
   ): void {
     const place = this.#newPlace()
     const columns = this.#columns
-    columns.memory[place] = raw.buffer
+    const inPieces = raw instanceof SplitPacket
+    columns.memory[place] = inPieces ? raw : raw.buffer
     columns.causes[place] = cause
-    columns.starts[place] = raw.byteOffset
+    columns.starts[place] = inPieces ? 0 : raw.byteOffset
     columns.lengths[place] = raw.length
     columns.times[place] = atMs
     columns.tags[place] = connection * 16 + version * 2 + (direction === 'out' ? 1 : 0)
     if (faults !== undefined && faults.length > 0)
-      columns.records[place] = new LazyPacketRecord(this.#next - 1, atMs, connection, direction, raw, version, cause, faults, this.#epoch)
+      columns.records[place] = new LazyPacketRecord(this.#next - 1, atMs, connection, direction, whole(raw), version, cause, faults, this.#epoch)
   }
 
   /** The record with a serial number, while it is held. */
@@ -203,7 +206,8 @@ export class Shelf {
   #make(serial: number, place: number): PacketRecord {
     const { memory, starts, lengths, times, tags, causes } = this.#columns
     const tag = tags[place] ?? 0
-    const raw = Buffer.from(memory[place] ?? nothing, starts[place], lengths[place])
+    const kept = memory[place] ?? nothing
+    const raw = kept instanceof SplitPacket ? kept.joined() : Buffer.from(kept, starts[place], lengths[place])
     const level = (tag >> 1) & 7
     const version = level === 5 ? 5 : level === 3 ? 3 : 4
     const direction = (tag & 1) === 1 ? 'out' : 'in'

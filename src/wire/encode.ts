@@ -9,6 +9,7 @@ import type { Packet as ForeignPacket } from 'mqtt-packet'
 import generatePacket from 'mqtt-packet/generate.js'
 import writeToStream from 'mqtt-packet/writeToStream.js'
 import { MqttestError } from '../errors.ts'
+import { Memory } from './memory.ts'
 import {
   type AcknowledgementPacket,
   type ConnackPacket,
@@ -24,34 +25,10 @@ import {
   userPropertyPairs,
 } from './packet.ts'
 import { type PropertyRow, propertyRows } from './properties.ts'
+import { SplitPacket } from './split.ts'
 
 // The default builds 65,536 buffers at the first packet, and truncates frames for numbers out of range.
 writeToStream.cacheNumbers = false
-
-/**
- * Memory for packets, cut from large pieces, one packet behind the other: what one tick sends on a connection mostly lies
- * side by side, and is written without being copied once more. A piece lives as long as a record of a packet in it.
- */
-class Memory {
-  readonly #pieceSize: number
-  #piece = Buffer.alloc(0)
-  #used = 0
-
-  constructor(pieceSize: number) {
-    this.#pieceSize = pieceSize
-  }
-
-  take(length: number): Buffer {
-    if (length > this.#pieceSize / 2) return Buffer.allocUnsafeSlow(length)
-    if (this.#used + length > this.#piece.length) {
-      this.#piece = Buffer.allocUnsafeSlow(this.#pieceSize)
-      this.#used = 0
-    }
-    const start = this.#used
-    this.#used += length
-    return this.#piece.subarray(start, this.#used)
-  }
-}
 
 // Apart, because they go to different connections: a message to its subscriber, its acknowledgement to the publisher.
 const messageMemory = new Memory(128 * 1024)
@@ -144,16 +121,28 @@ function encodeConnack(packet: ConnackPacket, version: ProtocolVersion): Buffer 
  * (MQTT 3). The caller may know them already, from the packet that brought the message.
  */
 export function encodePublish(packet: PublishPacket, version: ProtocolVersion, propertyBytes: Buffer | undefined): Buffer {
+  const { payload } = packet
+  const bytes = publishHead(packet, version, propertyBytes, payload.length)
+  bytes.set(payload, bytes.length - payload.length)
+  return bytes
+}
+
+/** The same without a copy of the payload, which is sent from where it stands. */
+export function encodePublishApart(packet: PublishPacket, version: ProtocolVersion, propertyBytes: Buffer | undefined): SplitPacket {
+  return new SplitPacket(publishHead(packet, version, propertyBytes, 0), packet.payload)
+}
+
+/** A PUBLISH up to its payload, with so much room behind it. */
+function publishHead(packet: PublishPacket, version: ProtocolVersion, propertyBytes: Buffer | undefined, room: number): Buffer {
   const topic: string | Buffer = packet.topic
   const topicLength = typeof topic === 'string' ? Buffer.byteLength(topic) : Buffer.from(topic).length
   if (topicLength > 65_535)
     throw new MqttestError('MQTTEST_ENCODE', `a topic has at most 65535 bytes, this one has ${topicLength}; send the bytes with { raw } instead`)
-  const payload = packet.payload
   const qos: number = packet.qos
   const idLength = qos > 0 ? 2 : 0
   const properties = version === 5 ? (propertyBytes ?? noProperties) : undefined
-  const remaining = 2 + topicLength + idLength + (properties?.length ?? 0) + payload.length
-  const bytes = messageMemory.take(1 + varintLength(remaining) + remaining)
+  const remaining = 2 + topicLength + idLength + (properties?.length ?? 0) + packet.payload.length
+  const bytes = messageMemory.take(1 + varintLength(remaining) + remaining - packet.payload.length + room)
   bytes[0] = 0x30 | (packet.dup ? 8 : 0) | ((qos & 3) << 1) | (packet.retain ? 1 : 0)
   let at = writeVarint(bytes, remaining, 1)
   bytes[at++] = topicLength >> 8
@@ -166,11 +155,7 @@ export function encodePublish(packet: PublishPacket, version: ProtocolVersion, p
     bytes[at++] = id >> 8
     bytes[at++] = id & 255
   }
-  if (properties !== undefined) {
-    bytes.set(properties, at)
-    at += properties.length
-  }
-  bytes.set(payload, at)
+  if (properties !== undefined) bytes.set(properties, at)
   return bytes
 }
 
