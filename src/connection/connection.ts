@@ -391,13 +391,28 @@ export class Connection {
 
   /** Puts bytes on record and in line to be written. Bytes of other plans wait while a plan blocks the connection. @internal */
   transmit(bytes: PacketBytes, cause: Cause, by?: PlanLane): void {
-    if (this.closed || this.#lanes?.holds(bytes, cause, by) === true) return
-    this.note(bytes, cause)
+    if (this.closed) return
+    if (this.#lanes?.blocks(by) === true) {
+      this.#lanes.hold(() => this.transmit(bytes, cause, by))
+      return
+    }
+    this.#note(bytes, cause)
     this.outbox.put(bytes)
   }
 
-  /** Puts bytes on record as sent. @internal */
-  note(bytes: PacketBytes, cause: Cause): void {
+  /** The same for several packets that leave in one write. @internal */
+  transmitTogether(parts: readonly Buffer[], cause: Cause, by?: PlanLane): void {
+    if (this.closed) return
+    if (this.#lanes?.blocks(by) === true) {
+      this.#lanes.hold(() => this.transmitTogether(parts, cause, by))
+      return
+    }
+    for (const bytes of parts) this.#note(bytes, cause)
+    this.outbox.writeTogether(Buffer.concat(parts))
+  }
+
+  /** Puts bytes on record as sent. */
+  #note(bytes: PacketBytes, cause: Cause): void {
     const head = headOf(bytes)
     const type = (head[0] ?? 0) >> 4
     this.counts[16 + type] = (this.counts[16 + type] ?? 0) + 1

@@ -2,7 +2,6 @@
 import type { Timer } from '../clock.ts'
 import type { Plan } from '../steps.ts'
 import type { Packet } from '../wire/packet.ts'
-import type { PacketBytes } from '../wire/split.ts'
 import type { Cause } from './cause.ts'
 import type { Connection } from './connection.ts'
 import { PlanLane, type PlanOptions } from './plan.ts'
@@ -13,7 +12,8 @@ export class Lanes {
   readonly #waiting = new Set<PlanLane>()
   /** Plans that let nothing else leave, in the order in which they began to. */
   readonly #blockers: PlanLane[] = []
-  #held: { bytes: PacketBytes; cause: Cause; by: PlanLane | undefined }[] = []
+  /** What waits to leave, in order. */
+  #held: (() => void)[] = []
   #signals: { name: string; go: () => void }[] = []
   /** Plans that wait for time, by when they fall due; one timer serves them all. */
   readonly #waits: { lane: PlanLane; dueMs: number }[] = []
@@ -120,15 +120,18 @@ export class Lanes {
     this.#blockers.splice(place, 1)
     const held = this.#held
     this.#held = []
-    for (const { bytes, cause, by } of held) this.#connection.transmit(bytes, cause, by)
+    for (const leave of held) leave()
   }
 
-  /** Keeps bytes back while another plan blocks the connection; false where none does. */
-  holds(bytes: PacketBytes, cause: Cause, by: PlanLane | undefined): boolean {
+  /** Whether another plan blocks the connection. */
+  blocks(by: PlanLane | undefined): boolean {
     const first = this.#blockers[0]
-    if (first === undefined || by === first) return false
-    this.#held.push({ bytes, cause, by })
-    return true
+    return first !== undefined && by !== first
+  }
+
+  /** Calls `leave` when no other plan blocks the connection any more. */
+  hold(leave: () => void): void {
+    this.#held.push(leave)
   }
 
   /** Calls `go` at the next signal of that name. */

@@ -38,7 +38,7 @@ export class PlanLane {
   readonly #failed: ((error: unknown) => void) | undefined
   #pass: (() => Soon<void>) | undefined
   #next = 0
-  #corked: Buffer[] | undefined
+  #corked: { readonly bytes: Buffer; readonly packet: Packet | undefined }[] | undefined
   #blocking = false
   #over = false
 
@@ -133,19 +133,20 @@ export class PlanLane {
   }
 
   #emit(bytes: Buffer, packet: Packet | undefined): void {
-    if (this.#corked !== undefined) {
-      this.#corked.push(bytes)
-      this.#connection.note(bytes, this.#cause)
-      return
+    if (this.#corked !== undefined) this.#corked.push({ bytes, packet })
+    else {
+      this.#connection.transmit(bytes, this.#cause, this.#blocking ? this : undefined)
+      if (packet?.cmd === 'connack') this.#lanes.signal('connack')
     }
-    this.#connection.transmit(bytes, this.#cause, this.#blocking ? this : undefined)
-    if (packet?.cmd === 'connack') this.#lanes.signal('connack')
   }
 
   #uncork(): void {
     const parts = this.#corked
     this.#corked = undefined
-    if (parts !== undefined && parts.length > 0) this.#connection.outbox.writeTogether(Buffer.concat(parts))
+    if (parts === undefined || parts.length === 0) return
+    const bytes = parts.map((part) => part.bytes)
+    this.#connection.transmitTogether(bytes, this.#cause, this.#blocking ? this : undefined)
+    if (parts.some(({ packet }) => packet?.cmd === 'connack')) this.#lanes.signal('connack')
   }
 
   #wait(delayMs: number, block: boolean): false {

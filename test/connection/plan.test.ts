@@ -205,6 +205,44 @@ describe('plans beside one another', () => {
     expect(names(client)).toEqual(['puback 1', 'puback 2', 'pingresp'])
   })
 
+  test('that are corked are held back as well, and leave in one write when the block ends', async () => {
+    const { client, connection, clock } = await connected()
+    const before = client.chunks.length
+    void connection.play([{ cork: true }, publish('a'), { wait: 10 }, publish('b')])
+    void connection.play([{ wait: 5 }, { wait: 100, block: true }, publish('block')])
+    void connection.play([{ wait: 20 }, publish('c')])
+    await clock.advance(104)
+    expect(names(client)).toEqual([])
+    expect(connection.packets({ dir: 'out', cmd: 'publish' })).toEqual([])
+    await clock.advance(1)
+    expect(names(client)).toEqual(['block', 'a', 'b', 'c'])
+    expect(client.chunks.slice(before)).toHaveLength(3)
+  })
+
+  test('that are corked and block leave when they are done, the others behind them', async () => {
+    const { client, connection, clock } = await connected()
+    const before = client.chunks.length
+    void connection.play([{ cork: true }, publish('a'), { wait: 100, block: true }, publish('b')])
+    void connection.play([{ wait: 10 }, publish('c')])
+    await clock.advance(99)
+    expect(names(client)).toEqual([])
+    await clock.advance(1)
+    expect(names(client)).toEqual(['a', 'b', 'c'])
+    expect(client.chunks.slice(before)).toHaveLength(2)
+  })
+
+  test('that are corked are on record when they leave: in the order of the wire, and not at all where they never do', async () => {
+    const { client, connection, clock } = await connected()
+    void connection.play([{ cork: true }, publish('late'), { wait: 10 }])
+    void connection.play([publish('early')])
+    void connection.play([{ cork: true }, publish('never'), { wait: '1h' }])
+    await clock.advance(10)
+    expect(names(client)).toEqual(['early', 'late'])
+    connection.close()
+    expect(connection.packets({ dir: 'out', cmd: 'publish' })).toMatchObject([{ topic: 'early' }, { topic: 'late' }])
+    expect(connection.counts[16 + 3]).toBe(2)
+  })
+
   test('on another connection go on while one blocks', async () => {
     const { server, clock } = await connected({
       plugins: [[instead({ cmd: 'pingresp' }, (steps) => [{ wait: 100, block: true }, ...steps])(), { clientId: 'slow' }]],
