@@ -26,22 +26,29 @@ export type { CertificateKind, HandshakeFault, TlsOptions } from './net/secure-o
 export type { WebSocketOptions } from './net/websocket-options.ts'
 export type { Json, Option, OptionTable } from './option.ts'
 export { option } from './option-kinds.ts'
+export {
+  definePack,
+  type Pack,
+  type PackDefinition,
+  type PackFact,
+  type PackFactory,
+  type PackInUse,
+  type PackMeta,
+  type PluginEntry,
+  perConnection,
+} from './pack.ts'
 export type { PayloadInput } from './payload.ts'
 export {
   type AnyFactory,
-  definePack,
   definePlugin,
   type Finding,
   type On,
-  type Pack,
   type Plugin,
   type PluginApi,
   type PluginDefinition,
-  type PluginEntry,
   type PluginFactory,
   type PluginLog,
   type PluginMeta,
-  perConnection,
   pluginApi,
   type StandardSchema,
   type Teardown,

@@ -28,6 +28,8 @@ export interface Option<In, Out> {
   read(value: unknown): { readonly value: Out } | undefined
   /** Why a value is not allowed, where there is more to say than its form. */
   hint?(value: unknown): string
+  /** The value with every duration in it multiplied; not there where it holds none. */
+  scale?(value: Out, factor: number): Out
 }
 
 /** The descriptions of all options of a plugin, by name. */
@@ -54,13 +56,19 @@ export function make<In, Out>(
 
 /** A value that may be left out: the plugin then gets undefined. */
 function optional<In, Out>(inner: Option<In, Out>): Option<In, Out | undefined> {
-  return { ...inner, fallback: undefined, read: (value) => (value === undefined || value === null ? { value: undefined } : inner.read(value)) }
+  const { scale, hint, ...rest } = inner
+  return {
+    ...rest,
+    ...(hint !== undefined && { hint }),
+    fallback: undefined,
+    read: (value) => (value === undefined || value === null ? { value: undefined } : inner.read(value)),
+    ...(scale !== undefined && { scale: (value: Out | undefined, factor: number) => (value === undefined ? value : scale(value, factor)) }),
+  }
 }
 
 function duration(about: string, fallback: Duration): Option<Duration, number> {
-  return make(about, durationForm, fallback, { type: ['number', 'string'], minimum: 0, pattern: '^\\d+(\\.\\d+)?(ms|s|m|h)?$' }, (value) =>
-    wrap(readDuration(value)),
-  )
+  const schema = { type: ['number', 'string'], minimum: 0, pattern: '^\\d+(\\.\\d+)?(ms|s|m|h)?$' }
+  return { ...make<Duration, number>(about, durationForm, fallback, schema, (value) => wrap(readDuration(value))), scale: (value, factor) => value * factor }
 }
 
 function wrap<T>(value: T | undefined): { value: T } | undefined {
@@ -116,7 +124,8 @@ function reasonCode(about: string, fallback: ReasonName | number): Option<Reason
 }
 
 function list<In, Out>(item: Option<In, Out>, about: string, fallback: readonly In[]): Option<readonly In[] | In, readonly Out[]> {
-  return make(
+  const { scale } = item
+  const described = make<readonly In[] | In, readonly Out[]>(
     about,
     `a list; each is ${item.form}`,
     fallback,
@@ -135,6 +144,7 @@ function list<In, Out>(item: Option<In, Out>, about: string, fallback: readonly 
       return item.hint?.(wrong) ?? ''
     },
   )
+  return scale === undefined ? described : { ...described, scale: (values, factor) => values.map((value) => scale(value, factor)) }
 }
 
 /** An object with names of the user's choice, such as topics or client ids, each with a value of the same kind. */
@@ -143,7 +153,8 @@ function map<In, Out>(
   about: string,
   fallback: { readonly [name: string]: In },
 ): Option<{ readonly [name: string]: In }, ReadonlyMap<string, Out>> {
-  return make(
+  const { scale } = item
+  const described = make<{ readonly [name: string]: In }, ReadonlyMap<string, Out>>(
     about,
     `an object; each value is ${item.form}`,
     fallback,
@@ -160,6 +171,8 @@ function map<In, Out>(
     },
     (value) => (isRecord(value) ? (item.hint?.(Object.values(value).find((entry) => item.read(entry) === undefined)) ?? '') : ''),
   )
+  if (scale === undefined) return described
+  return { ...described, scale: (values, factor) => new Map([...values].map(([name, value]) => [name, scale(value, factor)])) }
 }
 
 /** Any JSON value. */
@@ -200,4 +213,9 @@ export function readOptions<T extends OptionTable>(owner: string, table: T, give
     result[name] = read.value
   }
   return result as OptionOutput<T>
+}
+
+/** Values as they were read, with every duration multiplied. */
+export function scaleOptions(table: OptionTable, values: { readonly [name: string]: unknown }, factor: number): { readonly [name: string]: unknown } {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, table[name]?.scale?.(value, factor) ?? value]))
 }

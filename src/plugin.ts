@@ -5,12 +5,11 @@
 import type { AuthorizeRequest } from './broker/authorize.ts'
 import type { Clock } from './clock.ts'
 import type { Connection } from './connection/connection.ts'
-import { MqttestError, nameHint } from './errors.ts'
+import { MqttestError } from './errors.ts'
 import type { OneOrMore } from './filter.ts'
 import type { Level } from './lint/rules.ts'
-import { type OptionInput, type OptionOutput, type OptionTable, readOptions } from './option.ts'
+import { type OptionInput, type OptionOutput, type OptionTable, readOptions, scaleOptions } from './option.ts'
 import type { Random } from './random.ts'
-import { looksLikeScope, type Scope, scopeKeys } from './scope.ts'
 import type { Server } from './server.ts'
 import type { StepInput } from './steps.ts'
 import type { HookTap, PluginHooks, TapFilter } from './tap-guard.ts'
@@ -151,6 +150,8 @@ export interface Plugin {
   readonly options: unknown
   /** `api` is a {@link PluginApi}; not named here, since its classes are others in another copy. */
   install(api: unknown): Teardown | undefined | void | Promise<Teardown | undefined | void>
+  /** The same plugin with every duration among its options multiplied. Plugins whose options are a Standard Schema stay as they are. */
+  scaled?(factor: number): Plugin
   readonly '~mqttest': 'plugin'
 }
 
@@ -163,22 +164,6 @@ export interface PluginFactory<Name extends string = string, In = never> {
   /** The definition without its types, for those who have the options as data. */
   readonly create: (options?: unknown) => Plugin
 }
-
-/** A list of plugins under one name in a config: plugins, packs in packs, and empty places, which are skipped. */
-export type Pack = readonly PluginEntry[]
-
-/** What may stand in a list of plugins. Names are resolved from the place of the config file. */
-export type PluginEntry =
-  | Plugin
-  | AnyFactory
-  | PluginDefinition
-  | string
-  | readonly [plugin: string | AnyFactory | PluginDefinition, options: object | undefined, scope?: Scope]
-  | readonly [plugin: Plugin | string, scope: Scope]
-  | Pack
-  | false
-  | null
-  | undefined
 
 /** A factory whose options are not looked at. */
 export interface AnyFactory {
@@ -195,21 +180,6 @@ export function definePlugin<const Name extends string, S extends OptionsSchema 
   return Object.assign((options?: SchemaInput<S>) => create(options), { meta: definition.meta, options: definition.options ?? {}, create })
 }
 
-/** Names a set of plugins. Only gives types: a pack is a list. */
-export function definePack(...entries: PluginEntry[]): Pack {
-  return entries
-}
-
-/** Gives the n-th connection the n-th entry, and begins again after the last; null leaves a connection alone. */
-export function perConnection(entries: readonly (Plugin | AnyFactory | string | null | undefined | readonly (Plugin | string)[])[]): Pack {
-  const every = entries.length
-  return entries.map((entry, from): PluginEntry => {
-    if (entry === null || entry === undefined) return null
-    const list: readonly (Plugin | AnyFactory | string)[] = Array.isArray(entry) ? entry : [entry]
-    return list.map((plugin): PluginEntry => (isPlugin(plugin) ? [plugin, { every, from }] : [plugin, undefined, { every, from }]))
-  })
-}
-
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -221,7 +191,9 @@ export function isPlugin(value: unknown): value is Plugin {
 
 /** Whether a value is what `definePlugin` returns, from this copy of mqttest or another. */
 export function isFactory(value: unknown): value is AnyFactory {
-  return typeof value === 'function' && 'create' in value && typeof value.create === 'function' && 'meta' in value && isRecord(value.meta)
+  return (
+    typeof value === 'function' && !('~mqttest' in value) && 'create' in value && typeof value.create === 'function' && 'meta' in value && isRecord(value.meta)
+  )
 }
 
 /** Whether a value has the shape of a plugin definition. */
@@ -242,7 +214,16 @@ export function instantiate(definition: PluginDefinition, given: unknown): Plugi
   const options = isStandardSchema(schema) ? readStandard(meta.name, schema, given) : readOptions(`plugin '${meta.name}'`, schema, given)
   const conflict = definition.check?.(options)
   if (conflict !== undefined) throw new MqttestError('MQTTEST_OPTION', `plugin '${meta.name}': ${conflict}`)
-  return Object.freeze({ meta, given, options, install: (api: PluginApi) => definition.setup(api, options), '~mqttest': 'plugin' as const })
+  const made = (values: typeof options): Plugin =>
+    Object.freeze({
+      meta,
+      given,
+      options: values,
+      install: (api: PluginApi) => definition.setup(api, values),
+      scaled: (factor: number) => made(isStandardSchema(schema) ? values : scaleOptions(schema, values, factor)),
+      '~mqttest': 'plugin' as const,
+    })
+  return made(options)
 }
 
 /** Whether the options are described by a Standard Schema. */
@@ -262,56 +243,4 @@ function readStandard(name: string, schema: StandardSchema, given: unknown): Rea
     throw new MqttestError('MQTTEST_OPTION', `plugin '${name}': ${lines.join('; ')}`)
   }
   return 'value' in result && isRecord(result.value) ? result.value : {}
-}
-
-/** A plugin with the scope that it was given in a list. */
-export interface ScopedPlugin {
-  readonly plugin: Plugin
-  readonly scope: Scope
-}
-
-/** Looks a plugin up by its name in a config; throws where there is none. */
-export type PluginLookup = (name: string) => unknown
-
-/**
- * Flattens a list of plugins: packs in packs, names, options and scopes. Names go through `lookup`; without one they are
- * an error, since only a config knows where to look.
- */
-export function flattenPlugins(entries: unknown, lookup: PluginLookup, where = 'plugins'): ScopedPlugin[] {
-  if (entries === false || entries === null || entries === undefined) return []
-  if (isPlugin(entries)) return [{ plugin: entries, scope: {} }]
-  if (isFactory(entries)) return [{ plugin: entries.create(undefined), scope: {} }]
-  if (isDefinition(entries)) return [{ plugin: instantiate(entries, undefined), scope: {} }]
-  if (typeof entries === 'string') return flattenPlugins(lookup(entries), lookup, entries)
-  if (!Array.isArray(entries))
-    throw new MqttestError('MQTTEST_PLUGIN_SHAPE', `${where}: expected a plugin, a name or a list of them, got ${JSON.stringify(entries) ?? String(entries)}`)
-  const [head, second, third] = entries
-  const pair = entries.length >= 2 && entries.length <= 3 && isRecord(second) && !isPlugin(second) && !isDefinition(second)
-  const unset = entries.length === 3 && second === undefined && isRecord(third)
-  if (pair || unset) {
-    const named = typeof head === 'string' ? lookup(head) : head
-    // [plugin(), scope]: its options are given already. A pack takes a scope as well: it goes to every plugin in it.
-    if (isPlugin(named) || Array.isArray(named))
-      return flattenPlugins(named, lookup, where).map((entry) => ({ plugin: entry.plugin, scope: { ...asScope(second ?? third, where), ...entry.scope } }))
-    const scope = entries.length === 3 ? asScope(third, where) : {}
-    if (isFactory(named)) return [{ plugin: named.create(second), scope }]
-    if (isDefinition(named)) return [{ plugin: instantiate(named, second), scope }]
-  }
-  return entries.flatMap((entry) => flattenPlugins(entry, lookup, where))
-}
-
-function asScope(value: unknown, where: string): Scope {
-  if (looksLikeScope(value)) return value
-  const key = isRecord(value) ? Object.keys(value).find((name) => !scopeKeys.some((known) => known === name)) : undefined
-  const problem =
-    key === undefined ? `expected a scope, got ${JSON.stringify(value) ?? String(value)}` : `unknown scope key '${key}'.${nameHint(key, scopeKeys)}`
-  throw new MqttestError('MQTTEST_OPTION', `${where}: ${problem}`)
-}
-
-/** The lookup of a server without a config: every name is an error that says what to do. */
-export const noLookup: PluginLookup = (name) => {
-  throw new MqttestError(
-    'MQTTEST_PLUGIN_UNKNOWN',
-    `plugin '${name}' is given by name, which needs a config file: import it instead, or start with { config: true }`,
-  )
 }

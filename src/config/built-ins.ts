@@ -1,9 +1,10 @@
-/** The plugins and packs that come with mqttest, by name. Known only through what plugins/index.ts exports. */
+/** The plugins and packs that come with mqttest, by name. Known only through what plugins/index.ts and plugins/packs/index.ts export. */
+import { isPackFactory } from '../pack.ts'
 import { isFactory } from '../plugin.ts'
 
 let known: Promise<ReadonlyMap<string, unknown>> | undefined
 
-/** Every built-in plugin by its name, every built-in pack by its name in kebab-case. Loaded when first asked for. */
+/** Every built-in plugin and pack by its name. Loaded when first asked for. */
 export function builtIns(): Promise<ReadonlyMap<string, unknown>> {
   known ??= load()
   return known
@@ -15,15 +16,8 @@ export async function builtInNames(): Promise<string[]> {
 }
 
 async function load(): Promise<ReadonlyMap<string, unknown>> {
-  const exported: object = await import('../../plugins/index.ts')
+  const [plugins, packs] = await Promise.all<object>([import('../../plugins/index.ts'), import('../../plugins/packs/index.ts')])
   const names = new Map<string, unknown>()
-  for (const [name, value] of Object.entries(exported)) {
-    if (isFactory(value)) names.set(value.meta.name, value)
-    else if (Array.isArray(value)) names.set(kebab(name), value)
-  }
+  for (const value of Object.values({ ...plugins, ...packs })) if (isFactory(value) || isPackFactory(value)) names.set(value.meta.name, value)
   return names
-}
-
-function kebab(name: string): string {
-  return name.replace(/[A-Z]|(?<=[a-z])\d/g, (letter) => `-${letter.toLowerCase()}`)
 }

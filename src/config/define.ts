@@ -1,5 +1,7 @@
 /** What may stand in a config file, and `defineConfig`, which gives an editor its types. */
 import type * as builtIns from '../../plugins/index.ts'
+import type * as builtInPacks from '../../plugins/packs/index.ts'
+import type { AnyPackFactory, PackFactory, PackInUse } from '../pack.ts'
 import type { AnyFactory, Plugin, PluginDefinition, PluginFactory } from '../plugin.ts'
 import type { Scope } from '../scope.ts'
 import type { StartOptions } from '../start.ts'
@@ -22,7 +24,18 @@ type BuiltInOptions = {
     : never
 }
 
-type KnownOptions = BuiltInOptions & PluginRegistry
+type BuiltInPacks = typeof builtInPacks
+
+/** Options of the built-in packs by name. */
+type BuiltInPackOptions = {
+  [Key in keyof BuiltInPacks as BuiltInPacks[Key] extends PackFactory<infer Name, infer _In> ? Name : never]: BuiltInPacks[Key] extends (
+    options?: infer In,
+  ) => unknown
+    ? In
+    : never
+}
+
+type KnownOptions = BuiltInOptions & BuiltInPackOptions & PluginRegistry
 
 /** A name whose options the types know. */
 type KnownName = keyof KnownOptions & string
@@ -42,8 +55,10 @@ export type ConfigEntry =
   | Plugin
   | AnyFactory
   | PluginDefinition
-  | readonly [plugin: Plugin | AnyFactory | PluginDefinition, scope: Scope]
-  | readonly [plugin: AnyFactory | PluginDefinition, options: object | undefined, scope?: Scope]
+  | PackInUse
+  | AnyPackFactory
+  | readonly [plugin: Plugin | PackInUse | AnyFactory | PluginDefinition, scope: Scope]
+  | readonly [plugin: AnyFactory | AnyPackFactory | PluginDefinition, options: object | undefined, scope?: Scope]
   | ConfigList
   | false
   | null

@@ -1,7 +1,9 @@
 /** Names of plugins and packs → what they stand for, seen from the folder of the config file that names them. */
 import { dirname, join } from 'node:path'
 import { MqttestError, nameHint } from '../errors.ts'
-import { flattenPlugins, isDefinition, isFactory, isPlugin, noLookup, type PluginEntry } from '../plugin.ts'
+import { definePack, isPackDefinition, isPackFactory, isPackInUse, type PluginEntry } from '../pack.ts'
+import { isDefinition, isFactory, isPlugin } from '../plugin.ts'
+import { flattenPlugins, isPair, noLookup } from '../plugin-list.ts'
 import { checkScope } from '../scope.ts'
 import { builtIns } from './built-ins.ts'
 import { explainLoadError } from './load-error.ts'
@@ -17,6 +19,11 @@ export async function resolvePlugins(entries: unknown, folder: string): Promise<
   return resolveEntry(entries, folder, [])
 }
 
+/** What a name stands for, as it was exported: a plugin, a pack, or what makes one of them. Throws like {@link resolvePlugins}. */
+export async function lookUp(name: string, folder: string): Promise<unknown> {
+  return (await find(name, folder, [])).value
+}
+
 /** Makes every plugin of a list in which no names are left, and checks options and scopes. */
 export function makePlugins(resolved: unknown): PluginEntry[] {
   return flattenPlugins(resolved, noLookup).map(({ plugin, scope }) => [plugin, checkScope(`plugin '${plugin.meta.name}'`, scope)])
@@ -24,25 +31,44 @@ export function makePlugins(resolved: unknown): PluginEntry[] {
 
 /** `within`: the packs on the way, outermost first, so that one that names itself is noticed. */
 async function resolveEntry(entry: unknown, folder: string, within: readonly string[]): Promise<unknown> {
-  if (typeof entry === 'string') return resolveName(entry, folder, within)
+  if (typeof entry === 'string') {
+    const found = await find(entry, folder, within)
+    return resolveEntry(found.value, found.folder, found.within)
+  }
+  if (isPackInUse(entry)) return { ...entry, entries: await resolveEntry(entry.entries, folder, within) }
+  if (isPackFactory(entry)) return resolveEntry(entry.create(undefined), folder, within)
   if (!Array.isArray(entry)) return entry
+  const [head, second, third] = entry
+  if (isPair(entry)) {
+    const found = typeof head === 'string' ? await find(head, folder, within) : { value: head, folder, within }
+    // A pack gets its options before the names in it are looked up, from where the pack is.
+    if (isPackFactory(found.value)) return [await resolveEntry(found.value.create(second), found.folder, found.within), third ?? {}]
+    return [await resolveEntry(found.value, found.folder, found.within), ...entry.slice(1)]
+  }
   // One after the other: files load in the order in which they are named, and the first mistake is the one that is told.
   const resolved: unknown[] = []
   for (const one of entry) resolved.push(await resolveEntry(one, folder, within))
   return resolved
 }
 
-async function resolveName(name: string, folder: string, within: readonly string[]): Promise<unknown> {
+/** What a name stands for, and from where the names in it are looked up. */
+interface Found {
+  readonly value: unknown
+  readonly folder: string
+  readonly within: readonly string[]
+}
+
+async function find(name: string, folder: string, within: readonly string[]): Promise<Found> {
   const found = await locate(name, folder)
-  if ('value' in found) return resolveEntry(found.value, folder, within)
+  if ('value' in found) return { value: found.value, folder, within }
   const { file, what } = found
   if (within.includes(file)) throw new MqttestError('MQTTEST_PLUGIN_SHAPE', `${what} contains itself: ${[...within, file].map(shownPath).join(' → ')}`)
   const loaded = await loadModule(file).catch(async (error: unknown) => {
     throw await explainLoadError(file, error)
   })
-  const { value } = loaded
-  if (Array.isArray(value)) return resolveEntry(value, dirname(file), [...within, file])
-  if (isPlugin(value) || isFactory(value) || isDefinition(value)) return value
+  const value = isPackDefinition(loaded.value) ? definePack(loaded.value) : loaded.value
+  if (Array.isArray(value) || isPackInUse(value) || isPackFactory(value)) return { value, folder: dirname(file), within: [...within, file] }
+  if (isPlugin(value) || isFactory(value) || isDefinition(value)) return { value, folder, within }
   const others = loaded.names.length > 0 ? `, only ${loaded.names.map((other) => `'${other}'`).join(', ')}` : ''
   const problem = value === undefined ? `has no default export${others}` : 'has a default export that is neither a plugin nor a pack'
   throw mistake('MQTTEST_PLUGIN_SHAPE', `${what} ${problem}: a plugin is exported by 'export default definePlugin({ ... })', a pack as a list of plugins`, {

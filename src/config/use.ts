@@ -9,9 +9,10 @@
  */
 import { isMqttestError, MqttestError } from '../errors.ts'
 import type { Option } from '../option.ts'
-import { isFactory, type PluginEntry } from '../plugin.ts'
+import { isPackFactory, type PluginEntry } from '../pack.ts'
+import { isFactory } from '../plugin.ts'
 import { scopeKeys } from '../scope.ts'
-import { makePlugins, resolvePlugins } from './resolve.ts'
+import { lookUp, makePlugins, resolvePlugins } from './resolve.ts'
 
 /** One value as it was written, and what it is as JSON where it is that. */
 interface Written {
@@ -48,10 +49,10 @@ export function parseUse(word: string): Use {
 export async function resolveUse(word: string, folder: string): Promise<PluginEntry[]> {
   try {
     const { name, options, scope } = parseUse(word)
-    const plugin = await resolvePlugins(name, folder)
+    const plugin = await lookUp(name, folder)
     if (Array.isArray(plugin) && options.size > 0)
       throw new MqttestError('MQTTEST_OPTION', `'${name}' is a pack: it takes a scope (${scopeKeys.map((key) => `@${key}`).join(', ')}), but no options`)
-    return makePlugins([plugin, options.size > 0 ? optionsFor(plugin, options) : undefined, scope])
+    return makePlugins(await resolvePlugins([name, options.size > 0 ? optionsFor(plugin, options) : undefined, scope], folder))
   } catch (error) {
     if (!isMqttestError(error) || error.location !== undefined) throw error
     throw new MqttestError(error.code, `--use ${word}: ${error.message}`, { cause: error })
@@ -60,7 +61,7 @@ export async function resolveUse(word: string, folder: string): Promise<PluginEn
 
 /** The options as the plugin wants them: `password=1234` is a text where the plugin takes only text. */
 function optionsFor(plugin: unknown, options: Use['options']): object {
-  const table: unknown = isFactory(plugin) && 'options' in plugin ? plugin.options : undefined
+  const table: unknown = (isFactory(plugin) || isPackFactory(plugin)) && 'options' in plugin ? plugin.options : undefined
   const values = [...options].map(([key, { text, value }]) => {
     const description: unknown = isRecord(table) ? table[key] : undefined
     const asText = isOption(description) && description.read(value) === undefined && description.read(text) !== undefined

@@ -4,7 +4,8 @@ import * as exported from '../../plugins/index.ts'
 import { builtIns } from '../../src/config/built-ins.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { resolvePlugins } from '../../src/config/resolve.ts'
-import { flattenPlugins, isFactory, noLookup } from '../../src/plugin.ts'
+import { isFactory } from '../../src/plugin.ts'
+import { flattenPlugins, noLookup } from '../../src/plugin-list.ts'
 import { pluginText, project } from './project.ts'
 
 const factories = Object.values(exported).filter(isFactory)
