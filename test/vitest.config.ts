@@ -10,6 +10,8 @@ export default defineConfig({
       { find: /^mqttest\/testing$/, replacement: `${root}src/testing.ts` },
       { find: /^mqttest\/plugins$/, replacement: `${root}plugins/index.ts` },
       { find: /^mqttest\/plugins\/(.*)$/, replacement: `${root}plugins/$1.ts` },
+      { find: /^mqttest\/packs$/, replacement: `${root}plugins/packs/index.ts` },
+      { find: /^mqttest\/packs\/(.*)$/, replacement: `${root}plugins/packs/$1.ts` },
       { find: /^mqttest$/, replacement: `${root}src/index.ts` },
     ],
   },
