@@ -3,7 +3,11 @@ import type { Connection } from './connection/connection.ts'
 import { MqttestError, nameHint } from './errors.ts'
 import type { OneOrMore } from './filter.ts'
 
-/** Limits a plugin to some connections, or to a number of times. Every key that is given must hold. */
+/**
+ * Limits a plugin to some connections, or to a number of times. Every key that is given must hold. What CONNECT says
+ * (`clientId`, `username`, `protocolVersion`) holds from then on that it was read: before, on the hook `connection` and for the
+ * first bytes on `wire`, it fits nobody.
+ */
 export interface Scope {
   /** Connection numbers, counted from 0 in the order of acceptance. */
   readonly connection?: OneOrMore<number>
@@ -11,7 +15,7 @@ export interface Scope {
   readonly every?: number
   /** The first connection that counts; 0 by default. */
   readonly from?: number
-  /** Client ids; `*` stands for any text: 'dev-*'. A client has no id before its CONNECT is read. */
+  /** Client ids, as CONNECT says them; `*` stands for any text: 'dev-*'. */
   readonly clientId?: OneOrMore<string>
   /** User names; `*` stands for any text. */
   readonly username?: OneOrMore<string>

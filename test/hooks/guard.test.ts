@@ -100,6 +100,43 @@ describe('the scope of a plugin', () => {
     expect(deaf.received.some((packet) => packet.cmd === 'publish')).toBe(false)
   })
 
+  describe.each<[string, Scope]>([
+    ['client id', { clientId: 'me' }],
+    ['user name', { username: 'user-*' }],
+    ['protocol version', { protocolVersion: 5 }],
+  ])('by %s holds from the moment when CONNECT was read', (_key, scope) => {
+    test('so the plugin does nothing on the hook connection, and the report says that it never acted', async () => {
+      const refuse = plugin('refuse', ({ hooks }) => hooks.connection.tap('refuse', () => [{ close: 'rst' }]))
+      const server = await memoryServer({ plugins: [[refuse(), scope]] })
+      const client = connectMemory(server, 5)
+      expect(await client.connect({ clientId: 'me', username: 'user-me' })).toMatchObject({ reasonCode: 0 })
+      expect(server.report().faults.neverFired).toEqual(['refuse'])
+    })
+
+    test('so on the wire it sees CONNACK, and whatever comes behind CONNECT', async () => {
+      const seen: string[] = []
+      const watch = plugin('watch', ({ hooks }) =>
+        hooks.wire.tap('watch', ([step], direction) => void seen.push(`${direction} ${step && 'raw' in step ? step.raw.toString('hex') : ''}`)),
+      )
+      const server = await memoryServer({ plugins: [[watch(), scope]] })
+      const [client, other] = [connectMemory(server, 5), connectMemory(server, 4)]
+      await client.connect({ clientId: 'me', username: 'user-me' })
+      await client.settled()
+      await other.connect({ clientId: 'other', username: 'other' })
+      await other.settled()
+      expect(seen).toEqual([expect.stringMatching(/^out 20/), 'in c000', 'out d000'])
+    })
+
+    test('so the packet CONNECT is the first that it may answer', async () => {
+      const refuse = plugin('refuse', ({ hooks, on }) => on(hooks.packetIn, { cmd: 'connect' }, () => [{ close: 'rst' }]))
+      const server = await memoryServer({ plugins: [[refuse(), scope]] })
+      const [client, other] = [connectMemory(server, 5), connectMemory(server, 4)]
+      client.sendConnect({ clientId: 'me', username: 'user-me' })
+      expect(await client.end()).toBe('rst')
+      await other.connect({ clientId: 'other', username: 'other' })
+    })
+  })
+
   test('with an unknown key is refused with the nearest known one', async () => {
     const server = await memoryServer()
     const scope: object = { clientID: 'x' }
