@@ -6,8 +6,10 @@
  *     ack-delay:packets=[puback,suback]         a list; packets=puback,packets=suback is the same
  *     ack-delay:delay=1s,@connection=0          keys with @ are the scope: the first connection only
  *     ack-delay:@clientId=dev-*,@times=3
+ *     ack-delay:200ms                           a value alone goes to the first option that takes it
+ *     ack-delay:200ms,-,1s                      several: one for each connection in turn; - leaves a connection alone
  */
-import { isMqttestError, MqttestError } from '../errors.ts'
+import { isMqttestError, MqttestError, nameHint } from '../errors.ts'
 import type { Option } from '../option.ts'
 import { isPackFactory, type PluginEntry } from '../pack.ts'
 import { isFactory } from '../plugin.ts'
@@ -25,6 +27,8 @@ export interface Use {
   readonly name: string
   readonly options: ReadonlyMap<string, Written>
   readonly scope: { readonly [key: string]: unknown }
+  /** What stands alone: the name of an option that is switched on, or a value. */
+  readonly alone: readonly string[]
 }
 
 /** Takes a word apart. Throws MQTTEST_OPTION where it cannot be read. */
@@ -35,39 +39,69 @@ export function parseUse(word: string): Use {
   if (name === '') throw new MqttestError('MQTTEST_OPTION', "expected 'name' or 'name:key=value,key=value'")
   const options = new Map<string, Written>()
   const scope: { [key: string]: unknown } = {}
+  const alone: string[] = []
   for (const part of splitList(match?.[2] ?? '')) {
-    const [, at = '', key = '', text] = /^(@?)([\w-]+)(?:=(.*))?$/s.exec(part) ?? []
-    if (key === '') throw new MqttestError('MQTTEST_OPTION', `expected 'key=value', got '${part}'`)
-    const written: Written = { text: text ?? 'true', value: text === undefined ? true : readValue(text) }
+    const [, at = '', key = '', text] = /^(@?)([\w-]+)=(.*)$/s.exec(part) ?? []
+    if (text === undefined || key === '') {
+      if (/^[@=]/.test(part)) throw new MqttestError('MQTTEST_OPTION', `expected 'key=value', got '${part}'`)
+      alone.push(part)
+      continue
+    }
+    const written: Written = { text, value: readValue(text) }
     if (at === '@') scope[key] = Object.hasOwn(scope, key) ? [scope[key], written.value].flat() : written.value
     else options.set(key, joined(options.get(key), written))
   }
-  return { name, options, scope }
+  return { name, options, scope, alone }
 }
 
 /** Makes the plugins of a word, looked up from a folder. Throws MqttestError with the word in front. */
 export async function resolveUse(word: string, folder: string): Promise<PluginEntry[]> {
   try {
-    const { name, options, scope } = parseUse(word)
+    const use = parseUse(word)
+    const { name, options, scope } = use
     const plugin = await lookUp(name, folder)
-    if (Array.isArray(plugin) && options.size > 0)
+    if (Array.isArray(plugin) && options.size + use.alone.length > 0)
       throw new MqttestError('MQTTEST_OPTION', `'${name}' is a pack: it takes a scope (${scopeKeys.map((key) => `@${key}`).join(', ')}), but no options`)
-    return makePlugins(await resolvePlugins([name, options.size > 0 ? optionsFor(plugin, options) : undefined, scope], folder))
+    const table = tableOf(plugin)
+    const isSwitch = (text: string) => table === undefined || Object.hasOwn(table, text)
+    const given = { ...Object.fromEntries(use.alone.filter(isSwitch).map((key) => [key, true])), ...optionsFor(table, options) }
+    const values = use.alone.filter((text) => !isSwitch(text))
+    const entries: unknown[] = []
+    for (const [index, text] of values.entries())
+      if (text !== '-')
+        entries.push([name, { ...given, ...forValue(table ?? {}, text, given) }, values.length === 1 ? scope : { every: values.length, from: index, ...scope }])
+    if (values.length === 0) entries.push([name, Object.keys(given).length > 0 ? given : undefined, scope])
+    return makePlugins(await resolvePlugins(entries, folder))
   } catch (error) {
     if (!isMqttestError(error) || error.location !== undefined) throw error
     throw new MqttestError(error.code, `--use ${word}: ${error.message}`, { cause: error })
   }
 }
 
-/** The options as the plugin wants them: `password=1234` is a text where the plugin takes only text. */
-function optionsFor(plugin: unknown, options: Use['options']): object {
+/** How a plugin or a pack describes its options, where it does so by a table. */
+function tableOf(plugin: unknown): { readonly [name: string]: unknown } | undefined {
   const table: unknown = (isFactory(plugin) || isPackFactory(plugin)) && 'options' in plugin ? plugin.options : undefined
+  return isRecord(table) && !('~standard' in table) ? table : undefined
+}
+
+/** The options as the plugin wants them: `password=1234` is a text where the plugin takes only text. */
+function optionsFor(table: { readonly [name: string]: unknown } | undefined, options: Use['options']): object {
   const values = [...options].map(([key, { text, value }]) => {
-    const description: unknown = isRecord(table) ? table[key] : undefined
+    const description = table?.[key]
     const asText = isOption(description) && description.read(value) === undefined && description.read(text) !== undefined
     return [key, asText ? text : value]
   })
   return Object.fromEntries(values)
+}
+
+/** The first option that takes a value, and was not given by its name. */
+function forValue(table: { readonly [name: string]: unknown }, text: string, given: object): object {
+  for (const [key, description] of Object.entries(table)) {
+    if (!isOption(description) || Object.hasOwn(given, key)) continue
+    const value = [readValue(text), text].find((candidate) => description.read(candidate) !== undefined)
+    if (value !== undefined) return { [key]: value }
+  }
+  throw new MqttestError('MQTTEST_OPTION', `no option takes '${text}'.${nameHint(text, Object.keys(table))}`)
 }
 
 function isRecord(value: unknown): value is { readonly [key: string]: unknown } {

@@ -5,15 +5,16 @@ import { flattenPlugins, noLookup } from '../../src/plugin-list.ts'
 import { pluginText, project } from './project.ts'
 
 function taken(word: string) {
-  const { name, options, scope } = parseUse(word)
-  return { name, options: Object.fromEntries([...options].map(([key, { value }]) => [key, value])), scope }
+  const { name, options, scope, alone } = parseUse(word)
+  return { name, options: Object.fromEntries([...options].map(([key, { value }]) => [key, value])), scope, ...(alone.length > 0 && { alone }) }
 }
 
-test.each<[string, ReturnType<typeof taken>]>([
+test.each<[string, object]>([
   ['late', { name: 'late', options: {}, scope: {} }],
   ['late:', { name: 'late', options: {}, scope: {} }],
   ['late:by=200ms', { name: 'late', options: { by: '200ms' }, scope: {} }],
-  ['late:by=200,always,never=false,note=null', { name: 'late', options: { by: 200, always: true, never: false, note: null }, scope: {} }],
+  ['late:by=200,always,never=false,note=null', { name: 'late', options: { by: 200, never: false, note: null }, scope: {}, alone: ['always'] }],
+  ['late:200ms,-,a/#', { name: 'late', options: {}, scope: {}, alone: ['200ms', '-', 'a/#'] }],
   ['late:packets=[puback,"suback",3]', { name: 'late', options: { packets: ['puback', 'suback', 3] }, scope: {} }],
   ['late:packets=puback,packets=suback,packets=connack', { name: 'late', options: { packets: ['puback', 'suback', 'connack'] }, scope: {} }],
   ['late:text="a,b",more={"x":[1,2],"y":"},"}', { name: 'late', options: { text: 'a,b', more: { x: [1, 2], y: '},' } }, scope: {} }],
@@ -51,6 +52,20 @@ export default definePlugin({ meta: { name: 'login' }, options, setup() {} })`,
   test('what a plugin takes as text only may look like a number', async () => {
     const made = await resolveUse('./login.ts:password=1234,tries=5', project(files))
     expect(flattenPlugins(made, noLookup)).toMatchObject([{ plugin: { options: { password: '1234', tries: 5 } } }])
+  })
+
+  test('a value alone goes to the first option that takes it; several are for one connection each', async () => {
+    const made = async (word: string) => flattenPlugins(await resolveUse(word, '/'), noLookup).map(({ plugin, scope }) => [plugin.given, scope])
+    expect(await made('ack-delay:200ms')).toEqual([[{ delay: '200ms' }, {}]])
+    expect(await made('ack-delay:200,packets=suback,@times=2')).toEqual([[{ delay: 200, packets: 'suback' }, { times: 2 }]])
+    expect(await made('ack-delay:suback')).toEqual([[{ packets: 'suback' }, {}]])
+    expect(await made('ack-delay:200ms,-,1s')).toEqual([
+      [{ delay: '200ms' }, { every: 3, from: 0 }],
+      [{ delay: '1s' }, { every: 3, from: 2 }],
+    ])
+    expect(await made('ack-delay:-')).toEqual([])
+    expect(await made('extended-ids:characters')).toEqual([[{ characters: true }, {}]])
+    await expect(resolveUse('ack-delay:soon', '/')).rejects.toThrow("--use ack-delay:soon: no option takes 'soon'. Known: packets, delay")
   })
 
   test('a pack takes a scope', async () => {
