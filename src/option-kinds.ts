@@ -78,6 +78,12 @@ function properties(about: string, fallback: PropertiesInput): Option<Properties
   )
 }
 
+/** Names of properties of MQTT 5: those of a packet that something is done with. */
+function propertyNames(about: string, fallback: readonly (keyof Properties)[]) {
+  const names = propertyRows.map((row) => row.name)
+  return plainKinds.list({ ...plainKinds.choice('a property', names, 'reasonString'), form: 'the name of a property of MQTT 5' }, about, fallback)
+}
+
 /** Bytes, as hex digits. */
 function bytes(about: string, fallback: Bytes): Option<Bytes, Buffer> {
   return make(about, "bytes as hex digits, such as '30 00'", fallback, { type: 'string', pattern: '^([0-9a-fA-F]{2}|\\s)*$' }, (value) =>
@@ -86,4 +92,4 @@ function bytes(about: string, fallback: Bytes): Option<Bytes, Buffer> {
 }
 
 /** The builders of option descriptions. `about` is one sentence with the unit; the last argument is the default. */
-export const option = { ...plainKinds, answer, packets, steps, filter, properties, bytes } as const
+export const option = { ...plainKinds, answer, packets, steps, filter, properties, propertyNames, bytes } as const

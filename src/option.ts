@@ -147,6 +147,23 @@ function list<In, Out>(item: Option<In, Out>, about: string, fallback: readonly 
   return scale === undefined ? described : { ...described, scale: (values, factor) => values.map((value) => scale(value, factor)) }
 }
 
+/** A value of one of two kinds: the first of them that can read it does. */
+function either<In, Out, OtherIn, OtherOut>(
+  one: Option<In, Out>,
+  other: Option<OtherIn, OtherOut>,
+  about: string,
+  fallback: NoInfer<In | OtherIn>,
+): Option<In | OtherIn, Out | OtherOut> {
+  return make<In | OtherIn, Out | OtherOut>(
+    about,
+    `${one.form}; or ${other.form}`,
+    fallback,
+    { anyOf: [one.schema, other.schema] },
+    (value) => one.read(value) ?? other.read(value),
+    (value) => one.hint?.(value) || other.hint?.(value) || '',
+  )
+}
+
 /** An object with names of the user's choice, such as topics or client ids, each with a value of the same kind. */
 function map<In, Out>(
   item: Option<In, Out>,
@@ -192,7 +209,7 @@ function isRecord(value: unknown): value is { readonly [name: string]: unknown }
 }
 
 /** The builders that need to know nothing of MQTT; {@link option} in option-kinds.ts has them all. */
-export const plainKinds = { duration, count, number, probability, text, flag, choice, reasonCode, list, map, json, optional } as const
+export const plainKinds = { duration, count, number, probability, text, flag, choice, reasonCode, list, either, map, json, optional } as const
 
 /** Checks values against a table; gives defaults. Throws MQTTEST_OPTION naming `owner`, option, expectation, nearest key. */
 export function readOptions<T extends OptionTable>(owner: string, table: T, given: unknown): OptionOutput<T> {
