@@ -80,4 +80,4 @@ export type { HookTap, PluginHooks, TapFilter, TapOptions } from './tap-guard.ts
 export { encode } from './wire/encode.ts'
 export type * from './wire/packet.ts'
 export { commands } from './wire/packet.ts'
-export { describeReason, parseReasonCode, type ReasonName, reasonCodes } from './wire/reason-codes.ts'
+export { describeReason, parseReasonCode, type ReasonName, reasonCodes, returnCodeOf } from './wire/reason-codes.ts'

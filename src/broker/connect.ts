@@ -55,7 +55,7 @@ function refuse(connection: Connection, decision: Decision): void {
   if (!endedBy(connection, decision, 'CONNECT'))
     connection.sendLast(
       connack(connection, decision.reasonCode, false, decision.properties),
-      { kind: 'reply', ...(connection.connect && { packet: connection.connect }) },
+      { kind: 'reply', reasonCode: decision.reasonCode, ...(connection.connect && { packet: connection.connect }) },
       ending, // [MQTT-3.2.2-5]
     )
 }
@@ -110,6 +110,7 @@ function open(broker: Broker, packet: ConnectPacket, connection: Connection, dec
     kind: 'reply',
     packet,
   })
+    reasonCode: decision.reasonCode,
   if (plan.resume && stored !== undefined) session.resend()
 }
 

@@ -100,5 +100,5 @@ function answer(connection: Connection, packet: PublishPacket, code: number, dec
     // In PUBREC the cases agree on 0x00 where nobody subscribes; PUBACK says 0x10.
     reply.reasonCode = packet.qos === 2 && code === 0x10 ? 0 : code
   }
-  connection.sendPacket(explained(reply, decision?.properties, connection), { kind: 'reply', packet })
+  connection.sendPacket(explained(reply, decision?.properties, connection), { kind: 'reply', packet, reasonCode: code })
 }

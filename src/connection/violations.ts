@@ -3,7 +3,7 @@ import type { Verdict, Violation } from '../lint/violation.ts'
 import { encode } from '../wire/encode.ts'
 import { type ConnackPacket, packetTypes } from '../wire/packet.ts'
 import { returnCodeOf } from '../wire/reason-codes.ts'
-import { causes } from './cause.ts'
+import type { Cause } from './cause.ts'
 import type { Connection } from './connection.ts'
 
 /** Handles a violation. Returns what was done about it. */
@@ -35,13 +35,14 @@ function punish(connection: Connection, violation: Violation): void {
     return
   }
   const ending = { reason: message, reasonCode }
+  const cause: Cause = { kind: 'close', reasonCode }
   const spoke = connection.phase === 'connecting' || (violation.raw?.[0] ?? 0) >> 4 === packetTypes.connect
   if (rule === 'connect-protocol-level-unsupported') {
     // The client speaks a version that we do not: the oldest form is the one that it most likely knows [MQTT-3.1.2-2].
     const refusal: ConnackPacket = { cmd: 'connack', sessionPresent: false, returnCode: 1 }
-    connection.sendLast(refusal, causes.close, ending, encode(refusal, 4))
-  } else if (spoke && connection.version === 5) connection.sendLast({ cmd: 'connack', sessionPresent: false, reasonCode }, causes.close, ending)
+    connection.sendLast(refusal, cause, ending, encode(refusal, 4))
+  } else if (spoke && connection.version === 5) connection.sendLast({ cmd: 'connack', sessionPresent: false, reasonCode }, cause, ending)
   else if (spoke && rule.startsWith('connect-') && rule.includes('client-id'))
-    connection.sendLast({ cmd: 'connack', sessionPresent: false, returnCode: returnCodeOf(reasonCode) }, causes.close, ending)
+    connection.sendLast({ cmd: 'connack', sessionPresent: false, returnCode: returnCodeOf(reasonCode) }, cause, ending)
   else connection.close('fin', ending)
 }
