@@ -168,7 +168,8 @@ function encodeAcknowledgement(packet: AcknowledgementPacket, version: ProtocolV
   const id = checkedId(packet.messageId)
   const first = (packetTypes[packet.cmd] << 4) | (packet.cmd === 'pubrel' ? 2 : 0)
   const reasonCode = packet.reasonCode ?? 0
-  if (version !== 5 || (reasonCode === 0 && isEmpty(packet.properties))) {
+  const form = packet.form ?? (!isEmpty(packet.properties) ? 'full' : reasonCode !== 0 ? 'code' : 'short')
+  if (version !== 5 || form === 'short') {
     const bytes = acknowledgementMemory.take(4)
     bytes[0] = first
     bytes[1] = 2
@@ -176,7 +177,7 @@ function encodeAcknowledgement(packet: AcknowledgementPacket, version: ProtocolV
     bytes[3] = id & 255
     return bytes
   }
-  if (isEmpty(packet.properties)) return Buffer.from([first, 3, id >> 8, id & 255, reasonCode])
+  if (form === 'code') return Buffer.from([first, 3, id >> 8, id & 255, reasonCode])
   const properties = encodeProperties(packet.properties)
   const remaining = 3 + properties.length
   const head = Buffer.allocUnsafe(1 + varintLength(remaining) + 3)

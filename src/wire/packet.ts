@@ -125,6 +125,11 @@ interface Acknowledgement {
   /** MQTT 5; 0 when left out on the wire. */
   reasonCode?: number
   properties?: Properties
+  /**
+   * MQTT 5, to send it: the form on the wire. 'short' ends with the packet id, 'code' with the reason code, 'full' has properties
+   * also where there are none. The shortest one that says everything, unless given.
+   */
+  form?: 'short' | 'code' | 'full'
 }
 
 /** Ends a QoS 1 delivery. */
