@@ -65,13 +65,24 @@ export interface Installation {
   /** How often it changed something. */
   fired: number
   timesLeft: number
+  /** The packets of clients that it acted on, where its times are limited; see `#gate`. */
+  readonly begun: WeakSet<object> | undefined
   readonly inScope: ((connection: Connection) => boolean) | undefined
 }
 
 /** Makes an installation. Throws MQTTEST_OPTION where the scope is wrong. */
 export function installation(plugin: Plugin, scope: Scope, stage: number): Installation {
   checkScope(`plugin '${plugin.meta.name}'`, scope)
-  return { plugin, scope, stage, enabled: true, fired: 0, timesLeft: scope.times ?? Number.POSITIVE_INFINITY, inScope: scopeCondition(scope) }
+  return {
+    plugin,
+    scope,
+    stage,
+    enabled: true,
+    fired: 0,
+    timesLeft: scope.times ?? Number.POSITIVE_INFINITY,
+    begun: scope.times === undefined ? undefined : new WeakSet(),
+    inScope: scopeCondition(scope),
+  }
 }
 
 /** What the guard tells the server. */
@@ -182,8 +193,9 @@ export class HookSet {
     else target.tap(options, this.#syncTap(hook, installation, fn, selects))
   }
 
+  /** What a plugin does about one packet of a client is one time, however many hooks it takes: who began may finish. */
   #gate(hook: HookName, installation: Installation, args: unknown[], selects: Selector | undefined): boolean {
-    if (!installation.enabled || installation.timesLeft <= 0) return false
+    if (!installation.enabled || (installation.timesLeft <= 0 && !hasBegun(installation, hook, args))) return false
     const connection = this.#connectionOf(hook, args)
     if (installation.inScope !== undefined && connection !== undefined && !installation.inScope(connection)) return false
     return selects === undefined || selects(subjectOf(hook, args), connection)
@@ -280,7 +292,9 @@ export class HookSet {
 
   #applied(hook: HookName, installation: Installation, args: unknown[], before: unknown, after: unknown): void {
     installation.fired++
-    installation.timesLeft--
+    if (!hasBegun(installation, hook, args)) installation.timesLeft--
+    const packet = handledPacket(hook, args)
+    if (packet !== undefined) installation.begun?.add(packet)
     const { name } = installation.plugin.meta
     if (hook === 'send') {
       const cause: unknown = args[1]
@@ -302,6 +316,19 @@ export class HookSet {
     )
     return undefined
   }
+}
+
+/** The packet of a client that a hook is called about. */
+function handledPacket(hook: HookName, args: readonly unknown[]): object | undefined {
+  const owner = hook === 'packetIn' ? { packet: args[0] } : hook === 'authorize' || hook === 'send' ? args[1] : undefined
+  const packet: unknown = typeof owner === 'object' && owner !== null && 'packet' in owner ? owner.packet : undefined
+  return typeof packet === 'object' && packet !== null ? packet : undefined
+}
+
+function hasBegun({ begun }: Installation, hook: HookName, args: readonly unknown[]): boolean {
+  if (begun === undefined) return false
+  const packet = handledPacket(hook, args)
+  return packet !== undefined && begun.has(packet)
 }
 
 type Selector = (subject: Subject, connection: Connection | undefined) => boolean

@@ -81,6 +81,20 @@ describe('the scope of a plugin', () => {
     expect(await actedOn(server, ids)).toEqual(expected)
   })
 
+  test('counts what is done about one packet as one time, whatever hooks it takes', async () => {
+    const mute = plugin('mute', ({ hooks, on }) => {
+      on(hooks.authorize, { kind: 'publish' }, (decision) => ({ ...decision, reasonCode: 0x87 }))
+      on(hooks.send, { cmd: 'puback' }, (steps) => [...steps, { packet: { cmd: 'pingresp' } }])
+    })
+    const server = await memoryServer({ plugins: [[mute(), { times: 1 }]] })
+    const client = connectMemory(server, 5)
+    await client.connect()
+    client.send({ cmd: 'publish', topic: 'a', qos: 1, messageId: 1 }, { cmd: 'publish', topic: 'a', qos: 1, messageId: 2 })
+    expect(await client.next('puback', { messageId: 1 })).toMatchObject({ reasonCode: 0x87 })
+    expect(await client.next('puback', { messageId: 2 })).toMatchObject({ reasonCode: 0x10 })
+    expect(client.received.map((packet) => packet.cmd)).toEqual(['connack', 'puback', 'pingresp', 'puback'])
+  })
+
   test('also holds for what a test uses', async () => {
     const server = await memoryServer()
     server.use(doublePing()(), { connection: 1 })
