@@ -52,6 +52,7 @@ export class Session {
   readonly dropped = { queueFull: 0, tooLarge: 0, expired: 0, slow: 0 }
   #queue: Delivery[] = []
   #waitsForReader = false
+  #pumping = false
   /** Deliveries in flight that wait for room to be sent again on a new connection. */
   #resends: InFlightDelivery[] = []
   /** Topic aliases towards the client, by topic; new with every connection [MQTT-3.3.2-7]. */
@@ -147,7 +148,17 @@ export class Session {
   /** Sends what is in line, as far as the client's receive maximum has room. */
   pump(): void {
     const { connection } = this
-    if (connection === undefined) return
+    // A plugin may end a delivery while it is being sent: the loop that sends it goes on by itself.
+    if (connection === undefined || this.#pumping) return
+    this.#pumping = true
+    try {
+      this.#pump(connection)
+    } finally {
+      this.#pumping = false
+    }
+  }
+
+  #pump(connection: Connection): void {
     while (
       this.#resends.length > 0 &&
       this.inFlight.size - this.#resends.length < this.limits.receiveMaximum &&
@@ -167,7 +178,7 @@ export class Session {
     if (sent > 0) this.#queue.splice(0, sent)
   }
 
-  /** The client finished a delivery. */
+  /** The client finished a delivery; or a plugin does so in its place, at any time. */
   acknowledged(id: number): InFlightDelivery | undefined {
     const entry = this.inFlight.remove(id)
     if (entry === undefined) return undefined
