@@ -3,7 +3,7 @@
 export { type Answer, type AnswerInput, type Answers, type AnswersInput, decide, type ReasonInput } from './answer.ts'
 export type { AuthorizeRequest, Decision } from './broker/authorize.ts'
 export type { Delivery, Message, MessageReason } from './broker/message.ts'
-export type { Session, Subscription } from './broker/session.ts'
+export type { DropReason, Session, Subscription } from './broker/session.ts'
 export type { SessionLimits, SessionPlan } from './broker/session-plan.ts'
 export { topicMatches } from './broker/topics.ts'
 export { type Clock, type ClockOption, type Timer, type TimerHost, type VirtualClock, virtualClock } from './clock.ts'
@@ -67,7 +67,7 @@ export type {
   ViolationRecord,
 } from './record/journal.ts'
 export type { FieldPattern, Pattern } from './record/pattern.ts'
-export type { ConnectionReport, PacketCounts, Report, ViolationReport } from './record/report.ts'
+export type { ConnectionReport, DropReport, PacketCounts, Report, ViolationReport } from './record/report.ts'
 export type { WaitOptions } from './record/wait.ts'
 export type { LintMode } from './run.ts'
 export { fitsPattern, type Scope } from './scope.ts'

@@ -1,5 +1,6 @@
 /** What the parts of one server share: time, chance, hooks, the record, the settings. */
 import type { Broker } from './broker/broker.ts'
+import type { DropReason } from './broker/session.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { Connection } from './connection/connection.ts'
 import type { TimerKind } from './connection/lifecycle.ts'
@@ -38,6 +39,8 @@ export interface Run {
   planFailed(author: PlanAuthor, cause: unknown, connection: Connection): void
   /** The core itself failed while it handled a packet. */
   coreFailed(doing: string, cause: unknown, connection: Connection): void
+  /** Counts a message that was dropped for a client, for the report. */
+  dropped(reason: DropReason, clientId: string): void
   /** Counts a violation for the report. */
   violated(violation: Violation, verdict: Verdict, connection: Connection | undefined): void
 }

@@ -155,6 +155,7 @@ export class Server {
         )
         connection.close('rst', { reason: 'internal error' })
       },
+      dropped: (reason, clientId) => this.#tally.dropped(reason, clientId),
       violated: (violation, verdict, connection) => this.#tally.violated(violation, verdict, connection?.number, lint === 'fail' && violation.level !== 'info'),
     }
     this.#run = run
@@ -512,6 +513,7 @@ export class Server {
       ...this.#tally.totals(this.#connections.open),
       perConnection: connections.slice(-connectionsKept).map(connectionReport),
       violations: this.#tally.violations(),
+      dropped: this.#tally.drops(),
       faults: faultReport(this.#installer.installations.filter((one) => one.plugin.meta.name !== testPlugin || one.fired > 0)),
       pluginErrors: this.#pluginErrors.map((error) => error.message),
       recordsDropped: this.#journal.dropped,

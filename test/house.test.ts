@@ -84,7 +84,8 @@ describe('the rooms', () => {
 
   test('the core does not know the plugins', () => {
     // The config needs the list as a whole, for the names and for their types; it names no plugin.
-    const wrong = ({ target }: Import, path: string) => target.startsWith('plugins/') && !(/^plugins\/(packs\/)?index\.ts$/.test(target) && path.startsWith('src/config/'))
+    const wrong = ({ target }: Import, path: string) =>
+      target.startsWith('plugins/') && !(/^plugins\/(packs\/)?index\.ts$/.test(target) && path.startsWith('src/config/'))
     expect(imports(wrong, sources)).toEqual([])
   })
 

@@ -24,6 +24,16 @@ export interface Subscription {
 /** Size of a payload, in bytes, from which naming it to the system beside its head is cheaper than copying it. */
 const worthSplitting = 8192
 
+/** Why a message was dropped for a client. */
+export type DropReason = 'queueFull' | 'tooLarge' | 'expired' | 'slow'
+
+const dropReasons: Record<DropReason, string> = {
+  queueFull: 'its queue is full',
+  tooLarge: 'it is larger than the client takes',
+  expired: 'it expired',
+  slow: 'the client does not read',
+}
+
 /** A session with nobody behind it has no limits of its own. */
 const unlimited: SessionLimits = { receiveMaximum: 65_535, maximumPacketSize: Number.POSITIVE_INFINITY, topicAliasMaximum: 0 }
 
@@ -49,7 +59,9 @@ export class Session {
   /** The number of the last message that was routed to it; the router's own. @internal */
   lastRouted = 0
   /** Deliveries that were dropped, by reason. */
-  readonly dropped = { queueFull: 0, tooLarge: 0, expired: 0, slow: 0 }
+  readonly dropped: Record<DropReason, number> = { queueFull: 0, tooLarge: 0, expired: 0, slow: 0 }
+  /** What was said about them on this connection, or since it went. */
+  readonly #said = new Set<DropReason>()
   #queue: Delivery[] = []
   #waitsForReader = false
   #pumping = false
@@ -76,6 +88,7 @@ export class Session {
     this.limits = limits
     this.#aliases = undefined
     this.#resends = []
+    this.#said.clear()
   }
 
   /**
@@ -95,6 +108,7 @@ export class Session {
     this.connection = undefined
     this.#aliases = undefined
     this.#resends = []
+    this.#said.clear()
   }
 
   /**
@@ -265,7 +279,7 @@ export class Session {
   #expired(delivery: Delivery): boolean {
     const { expiresAtMs } = delivery.message
     if (expiresAtMs === undefined || expiresAtMs > this.run.clock.now()) return false
-    this.dropped.expired++ // [MQTT-3.3.2-5]
+    this.#drop('expired', delivery) // [MQTT-3.3.2-5]
     return true
   }
 
@@ -295,16 +309,18 @@ export class Session {
     return true
   }
 
-  #drop(why: keyof Session['dropped'], delivery: Delivery): void {
+  #drop(why: DropReason, delivery: Delivery): void {
     this.dropped[why]++
-    if (this.dropped[why] > 1) return
-    const reasons = { queueFull: 'its queue is full', tooLarge: 'it is larger than the client takes', expired: 'it expired', slow: 'the client does not read' }
+    this.run.dropped(why, this.clientId)
+    if (this.#said.has(why)) return
+    this.#said.add(why)
     this.run.journal.add({
       type: 'note',
       connection: this.connection?.number,
-      level: 'warn',
+      // That a message expires is what its publisher wished for.
+      level: why === 'expired' ? 'info' : 'warn',
       source: 'mqttest',
-      message: `a message on ${delivery.message.topic} for ${this.clientId} was dropped: ${reasons[why]} (said once)`,
+      message: `a message on ${delivery.message.topic} for ${this.clientId} was dropped: ${dropReasons[why]} (said once for each connection)`,
     })
   }
 }

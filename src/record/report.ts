@@ -1,4 +1,5 @@
 /** What `stop()` gives: the run in numbers. */
+import type { DropReason } from '../broker/session.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { PluginError } from '../errors.ts'
 import type { Verdict, Violation } from '../lint/violation.ts'
@@ -34,6 +35,15 @@ export interface ViolationReport {
   readonly connections: readonly number[]
 }
 
+/** Messages that were dropped for clients, for one reason. */
+export interface DropReport {
+  /** 'queueFull' and 'slow' by the limits of the server, 'tooLarge' by the client's, 'expired' by the publisher's wish. */
+  readonly reason: DropReason
+  readonly count: number
+  /** For whom; the first 100. */
+  readonly clientIds: readonly string[]
+}
+
 /** The run in numbers. */
 export interface Report {
   /** Start with this seed to repeat the run's chance. */
@@ -48,6 +58,8 @@ export interface Report {
   /** Each connection, oldest first; at most the last 1,000. */
   readonly perConnection: readonly ConnectionReport[]
   readonly violations: readonly ViolationReport[]
+  /** Messages that did not go to a subscriber. */
+  readonly dropped: readonly DropReport[]
   readonly faults: {
     /** How often each plugin changed or reported something. */
     readonly applied: readonly { readonly plugin: string; readonly count: number }[]
@@ -78,6 +90,7 @@ export class Tally {
   readonly #counts = new Float64Array(32)
   #bytesIn = 0
   #bytesOut = 0
+  readonly #drops = new Map<DropReason, { count: number; readonly clientIds: Set<string> }>()
   readonly #violations = new Map<string, { violation: Violation; count: number; fails: boolean; connections: Set<number> }>()
 
   /** A connection ended: its numbers count. */
@@ -94,6 +107,18 @@ export class Tally {
     entry.count++
     entry.fails ||= verdict === 'fail' || failsRun
     if (connection !== undefined && entry.connections.size < 100) entry.connections.add(connection)
+  }
+
+  /** A message was dropped for a client. */
+  dropped(reason: DropReason, clientId: string): void {
+    const entry = this.#drops.get(reason) ?? { count: 0, clientIds: new Set<string>() }
+    this.#drops.set(reason, entry)
+    entry.count++
+    if (entry.clientIds.size < 100) entry.clientIds.add(clientId)
+  }
+
+  drops(): DropReport[] {
+    return [...this.#drops].map(([reason, { count, clientIds }]) => ({ reason, count, clientIds: [...clientIds] }))
   }
 
   violations(): ViolationReport[] {
@@ -125,6 +150,7 @@ export class Tally {
     this.#bytesIn = 0
     this.#bytesOut = 0
     this.#violations.clear()
+    this.#drops.clear()
   }
 }
 

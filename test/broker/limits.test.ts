@@ -129,6 +129,8 @@ describe("the client's maximum packet size", () => {
     await client.settled()
     expect(messages(client)).toEqual(['a small'])
     expect(server.sessions[0]?.dropped.tooLarge).toBe(1)
+    expect(server.report().dropped).toEqual([{ reason: 'tooLarge', count: 1, clientIds: ['me'] }])
+    expect(server.records({ type: 'note', connection: 0 })).toMatchObject([{ level: 'warn', message: expect.stringContaining('larger than the client takes') }])
   })
 
   test('counts every byte: 22 bytes of payload make 30 at QoS 1', async () => {
@@ -281,6 +283,7 @@ describe('message expiry', () => {
     const again = await join(server, 'me', keep)
     await again.settled()
     expect(messages(again)).toEqual(['a long', 'a ever'])
+    expect(server.report().dropped).toEqual([{ reason: 'expired', count: 1, clientIds: ['me'] }])
     expect(again.received.find((packet) => packet.cmd === 'publish')).toMatchObject({ properties: { messageExpiryInterval: 55 } })
     expect(server.sessions[0]?.dropped.expired).toBe(1)
   })

@@ -199,7 +199,7 @@ describe('a takeover', () => {
 })
 
 describe('the queue of a client that is away', () => {
-  test('is bounded; what does not fit is counted, and said once', async () => {
+  test('is bounded; what does not fit is counted, and said once until it comes back', async () => {
     const server = await memoryServer({ broker: { queueLimit: 3 } })
     const first = await join(server, 'me', keep(5))
     await subscribe(first, 'a', 1)
@@ -211,5 +211,13 @@ describe('the queue of a client that is away', () => {
     const again = await join(server, 'me', keep(5))
     await again.settled()
     expect(messages(again)).toEqual(['a 0', 'a 1', 'a 2'])
+    again.reset()
+    await again.end()
+    for (let count = 0; count < 5; count++) server.publish({ topic: 'a', qos: 1 })
+    expect(server.report().dropped).toEqual([{ reason: 'queueFull', count: 9, clientIds: ['me'] }])
+    expect(server.records({ type: 'note' })).toMatchObject([
+      { level: 'warn', connection: undefined, message: 'a message on a for me was dropped: its queue is full (said once for each connection)' },
+      { level: 'warn' },
+    ])
   })
 })

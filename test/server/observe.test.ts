@@ -150,6 +150,7 @@ describe('the report', () => {
         { number: 1, clientId: 'other', protocolVersion: 4, ended: undefined, packets: { in: { connect: 1, pingreq: 1 } } },
       ],
       violations: [],
+      dropped: [],
       recordsDropped: 0,
     })
     const sums = { in: 0, out: 0 }
