@@ -140,6 +140,26 @@ export function decide(decision: Decision, answers: Answers, request: AuthorizeR
   return { ...decision, ...chosen, ...(properties !== undefined && { properties }) }
 }
 
+/**
+ * Ends a connection as an answer says, for an offence that is no request, such as silence. A code without a packet to carry it goes
+ * out in DISCONNECT. Returns whether the connection ended: 'allow', 'accept' and 'ignore' let it be.
+ */
+export function endConnection(connection: Connection, answers: Answers, reason: string): boolean {
+  const chosen = answers.of(connection.version)
+  if (chosen === undefined) return false
+  const reasonCode = chosen.thenDisconnect ?? chosen.reasonCode
+  if (chosen.action === 'close') connection.close('fin', { reason, reasonCode })
+  else if (chosen.action === 'reset') connection.close('rst', { reason, reasonCode })
+  else if (reasonCode >= 0x80) connection.disconnect(reasonCode, reason)
+  else return false
+  return true
+}
+
+/** Whether an answer ends the connection before anything is acknowledged. */
+export function endsAtOnce(answer: Answer): boolean {
+  return answer?.action === 'close' || answer?.action === 'reset' || answer?.action === 'disconnect'
+}
+
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

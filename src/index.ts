@@ -1,11 +1,11 @@
 /** The public names of mqttest, listed one by one. */
 
-export { type Answer, type AnswerInput, type Answers, type AnswersInput, decide, type ReasonInput } from './answer.ts'
+export { type Answer, type AnswerInput, type Answers, type AnswersInput, decide, endConnection, endsAtOnce, type ReasonInput } from './answer.ts'
 export type { AuthorizeRequest, Decision } from './broker/authorize.ts'
 export type { Delivery, Message, MessageReason } from './broker/message.ts'
 export type { DropReason, Session, Subscription } from './broker/session.ts'
 export type { SessionLimits, SessionPlan } from './broker/session-plan.ts'
-export { topicMatches } from './broker/topics.ts'
+export { filterCovers, topicMatches } from './broker/topics.ts'
 export { type Clock, type ClockOption, type Timer, type TimerHost, type VirtualClock, virtualClock } from './clock.ts'
 export { type Config, type ConfigBase, type ConfigEntry, type ConfigInput, type ConfigList, defineConfig, type PluginRegistry } from './config/define.ts'
 export type { Cause } from './connection/cause.ts'
@@ -14,6 +14,7 @@ export type { DisconnectInfo, TimerInfo, TimerKind } from './connection/lifecycl
 export type { CloseExpectation, ExpectOptions } from './connection/script.ts'
 export { type Duration, parseDuration } from './duration.ts'
 export { type ErrorCode, errorCodes, MqttestError, PluginError, RunFailedError, type SourceLocation } from './errors.ts'
+export { fillTemplate } from './fill-template.ts'
 export type { Filter, OneOrMore } from './filter.ts'
 export type { HookName, PacketIdState, PlanResult } from './hooks.ts'
 export type { Disposer } from './installer.ts'

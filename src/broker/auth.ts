@@ -23,7 +23,7 @@ export function handleAuth(broker: Broker, packet: AuthPacket, connection: Conne
     return undefined
   }
   return andThen(
-    soon<Decision>((then) => authorize(broker.run, { kind: 'reauth', packet }, connection, { reasonCode: 0x8c }, then)),
+    soon<Decision>((then) => authorize(broker.run, { kind: 'reauth', packet, size: raw.length }, connection, { reasonCode: 0x8c }, then)),
     (decision) => {
       if (connection.closed) return
       if (endedBy(connection, decision, 'Re-authentication')) return

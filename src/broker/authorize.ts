@@ -3,14 +3,15 @@ import type { Connection } from '../connection/connection.ts'
 import type { Run } from '../run.ts'
 import type { AuthPacket, ConnectPacket, Properties, PublishPacket, QoS, SubscribePacket, SubscriptionRequest, UnsubscribePacket } from '../wire/packet.ts'
 
-/** What is asked for. */
-export type AuthorizeRequest =
+/** What is asked for, by a packet that was so many bytes long as it came. */
+export type AuthorizeRequest = { readonly size: number } & (
   | { readonly kind: 'connect'; readonly packet: ConnectPacket; readonly topic?: undefined }
   | { readonly kind: 'takeover'; readonly packet: ConnectPacket; readonly existing: Connection; readonly topic?: undefined }
   | { readonly kind: 'publish'; readonly packet: PublishPacket; readonly topic: string }
   | { readonly kind: 'subscribe'; readonly packet: SubscribePacket; readonly topic: string; readonly subscription: SubscriptionRequest }
   | { readonly kind: 'unsubscribe'; readonly packet: UnsubscribePacket; readonly topic: string }
   | { readonly kind: 'reauth'; readonly packet: AuthPacket; readonly topic?: undefined }
+)
 
 /** The answer to a request. */
 export interface Decision {
@@ -18,9 +19,14 @@ export interface Decision {
   readonly reasonCode: number
   /** Properties for the answering packet (MQTT 5). */
   readonly properties?: Properties
+  /**
+   * connect: the keep-alive that is enforced, in seconds, whatever CONNECT and CONNACK say. A client only hears of another one from
+   * the property serverKeepAlive [MQTT-3.2.2-21].
+   */
+  readonly keepAlive?: number
   /** connect: the id that the client gets in place of an empty one. */
   readonly assignedClientId?: string
-  /** subscribe: the QoS that is granted at most. */
+  /** subscribe: the QoS that is granted at most; publish: at which the message is taken at most, however it is acknowledged. */
   readonly maximumQos?: QoS
   /**
    * What is done. 'answer' (the default) answers with the reason code; 'accept' answers as if it were allowed, and does nothing;

@@ -51,7 +51,7 @@ export class Broker {
   handle(packet: Packet, connection: Connection, raw: Buffer): Soon<void> {
     switch (packet.cmd) {
       case 'connect':
-        return handleConnect(this, packet, connection)
+        return handleConnect(this, packet, connection, raw)
       case 'publish':
         return handlePublish(this, packet, connection, raw)
       case 'puback':
@@ -62,7 +62,7 @@ export class Broker {
       case 'subscribe':
         return handleSubscribe(this, packet, connection, raw)
       case 'unsubscribe':
-        return handleUnsubscribe(this, packet, connection)
+        return handleUnsubscribe(this, packet, connection, raw)
       case 'pingreq':
         return handlePing(packet, connection)
       case 'disconnect':

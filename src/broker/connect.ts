@@ -11,7 +11,7 @@ import type { SessionLimits, SessionPlan } from './session-plan.ts'
 const never = 0xffff_ffff
 
 /** Handles a CONNECT from its checks to the messages that waited for the client. */
-export function handleConnect(broker: Broker, packet: ConnectPacket, connection: Connection): Soon<void> {
+export function handleConnect(broker: Broker, packet: ConnectPacket, connection: Connection, raw: Buffer): Soon<void> {
   const { settings } = broker.run
   const { will } = packet
   if (packet.clientId === '' && connection.version === 3) {
@@ -33,14 +33,14 @@ export function handleConnect(broker: Broker, packet: ConnectPacket, connection:
   // Without a plugin that knows the method, none is known [MQTT-4.12.0-1].
   const initial: Decision = packet.properties?.authenticationMethod === undefined ? allowed : { reasonCode: 0x8c }
   return andThen(
-    soon<Decision>((then) => authorize(broker.run, { kind: 'connect', packet }, connection, initial, then)),
+    soon<Decision>((then) => authorize(broker.run, { kind: 'connect', packet, size: raw.length }, connection, initial, then)),
     (decision) => {
       if (connection.closed) return undefined
       if (isRefusal(decision)) {
         refuse(connection, decision)
         return undefined
       }
-      return takeOver(broker, packet, connection, decision)
+      return takeOver(broker, packet, connection, decision, raw.length)
     },
   )
 }
@@ -66,13 +66,13 @@ function connack(connection: Connection, code: number, sessionPresent: boolean, 
 }
 
 /** A client id that is connected already is taken over, unless the `authorize` hook decides otherwise [MQTT-3.1.4-3]. */
-function takeOver(broker: Broker, packet: ConnectPacket, connection: Connection, decision: Decision): Soon<void> {
+function takeOver(broker: Broker, packet: ConnectPacket, connection: Connection, decision: Decision, size: number): Soon<void> {
   const clientId = packet.clientId !== '' ? packet.clientId : (decision.assignedClientId ?? broker.makeClientId())
   connection.clientId = clientId
   const existing = broker.sessions.get(clientId)?.connection
   if (existing === undefined || existing === connection) return open(broker, packet, connection, decision, clientId)
   return andThen(
-    soon<Decision>((then) => authorize(broker.run, { kind: 'takeover', packet, existing }, connection, allowed, then)),
+    soon<Decision>((then) => authorize(broker.run, { kind: 'takeover', packet, existing, size }, connection, allowed, then)),
     (takeover) => {
       if (connection.closed) return undefined
       if (isRefusal(takeover)) {
@@ -103,14 +103,15 @@ function open(broker: Broker, packet: ConnectPacket, connection: Connection, dec
   if (plan.resume) broker.wills.cancel(clientId)
   const session = plan.resume && stored !== undefined ? stored : broker.sessions.create(clientId)
   session.expiryMs = plan.expiryMs
-  session.keepAlive = connection.version === 5 ? (decision.properties?.serverKeepAlive ?? settings.serverKeepAlive ?? packet.keepalive) : packet.keepalive
+  const told = connection.version === 5 ? (decision.properties?.serverKeepAlive ?? settings.serverKeepAlive) : undefined
+  session.keepAlive = decision.keepAlive ?? told ?? packet.keepalive
   session.attach(connection, plan.limits)
   connection.accepted(session, session.keepAlive)
   connection.sendPacket(connack(connection, decision.reasonCode, plan.sessionPresent, announced(broker, packet, connection, decision, clientId, plan)), {
     kind: 'reply',
     packet,
-  })
     reasonCode: decision.reasonCode,
+  })
   if (plan.resume && stored !== undefined) session.resend()
 }
 

@@ -26,7 +26,7 @@ export function handlePublish(broker: Broker, packet: PublishPacket, connection:
   }
   if (!broker.run.hookSet.wantsAuthorize('publish')) return commit(broker, packet, connection, allowed, isUntouched(broker) ? raw : undefined)
   return andThen(
-    soon<Decision>((then) => authorize(broker.run, { kind: 'publish', packet, topic: packet.topic }, connection, allowed, then)),
+    soon<Decision>((then) => authorize(broker.run, { kind: 'publish', packet, topic: packet.topic, size: raw.length }, connection, allowed, then)),
     (decision) => {
       if (!connection.closed) commit(broker, packet, connection, decision)
     },
@@ -81,12 +81,16 @@ function commit(broker: Broker, packet: PublishPacket, connection: Connection, d
   let subscribers = 0
   if (!refused && action === 'answer') {
     if (packet.properties?.payloadFormatIndicator === true && connection.version === 5 && broker.checksPayloads && decodeUtf8(packet.payload) === undefined) {
-      session.received.delete(packet.messageId ?? 0)
-      connection.violate('payload-format-mismatch', { packet, reasonCode: 0x99 })
-      return
+      // Who tolerates it takes the message as it is.
+      if (connection.violate('payload-format-mismatch', { packet, reasonCode: 0x99 }) === 'disconnect') {
+        session.received.delete(packet.messageId ?? 0)
+        return
+      }
     }
     const encoded = raw !== undefined ? formsAsReceived(packet, raw, connection.version) : undefined
-    subscribers = broker.publish(packet, connection, 'live', connection.clientId, encoded)
+    const { maximumQos } = decision
+    const taken = maximumQos !== undefined && maximumQos < packet.qos ? { ...packet, qos: maximumQos } : packet
+    subscribers = broker.publish(taken, connection, 'live', connection.clientId, encoded)
   }
   if (action !== 'drop' && packet.qos > 0) answer(connection, packet, action === 'accept' ? 0 : refused ? reasonCode : subscribers === 0 ? 0x10 : 0, decision)
   endAfterAnswer(connection, decision, 'PUBLISH')

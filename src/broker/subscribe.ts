@@ -37,16 +37,18 @@ export function handleSubscribe(broker: Broker, packet: SubscribePacket, connect
     )
     return undefined
   }
-  return decideAll(broker, packet, connection).then((decisions) => {
+  return decideAll(broker, packet, connection, raw.length).then((decisions) => {
     if (!connection.closed) finish(broker, packet, connection, session, decisions)
   })
 }
 
-async function decideAll(broker: Broker, packet: SubscribePacket, connection: Connection): Promise<Decision[]> {
+async function decideAll(broker: Broker, packet: SubscribePacket, connection: Connection, size: number): Promise<Decision[]> {
   const decisions: Decision[] = []
   for (const subscription of packet.subscriptions)
     decisions.push(
-      await soon<Decision>((then) => authorize(broker.run, { kind: 'subscribe', packet, topic: subscription.topic, subscription }, connection, allowed, then)),
+      await soon<Decision>((then) =>
+        authorize(broker.run, { kind: 'subscribe', packet, topic: subscription.topic, subscription, size }, connection, allowed, then),
+      ),
     )
   return decisions
 }

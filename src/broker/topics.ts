@@ -1,5 +1,18 @@
 /** Which topics a topic filter matches (section 4.7). */
 
+/** Whether a topic filter matches every topic that another one matches: 'a/#' covers 'a/+/b'. */
+export function filterCovers(filter: string, other: string): boolean {
+  if (filter === other) return true
+  const [wanted, asked] = [filter.split('/'), other.split('/')]
+  if (asked[0]?.startsWith('$') === true && (wanted[0] === '+' || wanted[0] === '#')) return false // [MQTT-4.7.2-1]
+  for (const [depth, level] of wanted.entries()) {
+    if (level === '#') return true
+    const one = asked[depth]
+    if (one === undefined || one === '#' || (level !== '+' && level !== one)) return false
+  }
+  return asked.length === wanted.length
+}
+
 /**
  * Whether a topic filter matches a topic. Wildcards in the first level do not match topics that begin with $
  * [MQTT-4.7.2-1]; `a/#` matches `a` as well.

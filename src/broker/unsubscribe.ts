@@ -7,20 +7,20 @@ import type { Broker } from './broker.ts'
 import { explained } from './explanation.ts'
 
 /** Handles an UNSUBSCRIBE: 0x00 where a subscription was removed, 0x11 where there was none. */
-export function handleUnsubscribe(broker: Broker, packet: UnsubscribePacket, connection: Connection): Soon<void> {
+export function handleUnsubscribe(broker: Broker, packet: UnsubscribePacket, connection: Connection, raw: Buffer): Soon<void> {
   if (!broker.run.hookSet.wantsAuthorize('unsubscribe')) {
     finish(broker, packet, connection, [])
     return undefined
   }
-  return decideAll(broker, packet, connection).then((decisions) => {
+  return decideAll(broker, packet, connection, raw.length).then((decisions) => {
     if (!connection.closed) finish(broker, packet, connection, decisions)
   })
 }
 
-async function decideAll(broker: Broker, packet: UnsubscribePacket, connection: Connection): Promise<Decision[]> {
+async function decideAll(broker: Broker, packet: UnsubscribePacket, connection: Connection, size: number): Promise<Decision[]> {
   const decisions: Decision[] = []
   for (const topic of packet.unsubscriptions)
-    decisions.push(await soon<Decision>((then) => authorize(broker.run, { kind: 'unsubscribe', packet, topic }, connection, allowed, then)))
+    decisions.push(await soon<Decision>((then) => authorize(broker.run, { kind: 'unsubscribe', packet, topic, size }, connection, allowed, then)))
   return decisions
 }
 

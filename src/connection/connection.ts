@@ -185,20 +185,23 @@ export class Connection {
   readonly #onFrame = (frame: Frame): boolean => {
     const { type, bytes, bodyOffset } = frame
     if (type === 1 && this.phase === 'new') this.version = versionOf(bytes, bodyOffset)
-    const packet = decode(frame, this.version)
+    const decoded = decode(frame, this.version)
     this.run.journal.packet(this.number, 'in', bytes, this.version, undefined)
     this.counts[type] = (this.counts[type] ?? 0) + 1
-    if (packet instanceof Malformed) {
+    let packet: Packet
+    if (decoded instanceof Malformed) {
       // Without an authentication method, AUTH is wrong whatever stands in it [MQTT-4.12.0-7].
       if (type === 15 && this.version === 5 && this.#method === undefined) this.violate('auth-without-method', { raw: bytes, offset: 0 })
-      else this.#refuse(packet, bytes)
-      return !this.closed && !this.#leaving
-    }
+      else this.#refuse(decoded, bytes)
+      const goesOn = !this.closed && !this.#leaving
+      if (!goesOn || decoded.packet === undefined) return goesOn
+      packet = decoded.packet
+    } else packet = decoded
     if (bodyOffset > 2 && bytes[bodyOffset - 1] === 0) {
       this.violate('remaining-length-not-minimal', { packet, raw: bytes, offset: 1 })
       if (this.closed || this.#leaving) return false
     }
-    if (packet.cmd === 'publish' && packet.qos > 0 && this.version === 5 && !this.#keepsToReceiveMaximum(packet, bytes)) return !this.closed
+    if (packet.cmd === 'publish' && packet.qos > 0 && !this.#keepsToReceiveMaximum(packet, bytes)) return !this.closed
     this.#lanes?.signal(packet.cmd)
     if (this.#busy) {
       if (packet.cmd === 'auth' && this.#exchange !== undefined) this.#answerExchange(packet, bytes)
@@ -218,7 +221,7 @@ export class Connection {
     // A message that is sent again is the same message.
     if (this.session === undefined || this.session.received.has(packet.messageId ?? 0)) return true
     const unanswered = this.#quota.came()
-    if (unanswered <= receiveMaximum) return true
+    if (unanswered <= receiveMaximum || this.version !== 5) return true
     return this.violate('receive-maximum-exceeded', { packet, raw, offset: 0, detail: `${unanswered} of ${receiveMaximum}` }) !== 'disconnect'
   }
 
@@ -550,6 +553,22 @@ export class Connection {
   }
 
   // ── For plugins ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Messages at QoS 1 and 2 of the client that are not answered yet, the one that is being handled included, those that wait
+   * behind it not: what the receive maximum of a server limits [MQTT-3.3.4-7].
+   */
+  get unanswered(): number {
+    return this.#quota.unanswered - this.#queue.filter(({ packet }) => packet.cmd === 'publish' && packet.qos > 0).length
+  }
+
+  /**
+   * The largest packet of some types, in bytes, that is read from now on. A larger one is refused before all of it came, as
+   * violation 'packet-too-large'; where that is tolerated, nothing more is read.
+   */
+  limitPackets(bytes: number, types: readonly Command[]): void {
+    for (const type of types) this.#reader.limitType(packetTypes[type], bytes)
+  }
 
   /** Lets plans go on that wait with { until: name }; the client's next packet of a type is a signal of its name. */
   signal(name: string): void {

@@ -7,6 +7,10 @@
 export class ReceiveQuota {
   #unanswered = 0
 
+  get unanswered(): number {
+    return this.#unanswered
+  }
+
   /** A message came. Returns how many are unanswered now. */
   came(): number {
     return ++this.#unanswered

@@ -120,7 +120,6 @@ function publish(at: Cursor, flags: number, version: ProtocolVersion, sender: Se
   if (dup && qosBits === 0 && version !== 3) throw new Malformed('publish-dup-on-qos0', 0) // [MQTT-3.3.1-2]
   const topicStart = at.offset
   const topic = at.text('topic')
-  if (hasWildcard(topic)) throw new Malformed('publish-topic-wildcard', topicStart + 2) // [MQTT-3.3.2-2]
   if (topic === '' && version !== 5) throw new Malformed('topic-empty', topicStart) // [MQTT-4.7.3-1]
   const packet: PublishPacket = { cmd: 'publish', topic, payload: at.bytes, qos: qosOf(qosBits), dup, retain: (flags & 1) === 1 }
   if (qosBits > 0) {
@@ -136,6 +135,7 @@ function publish(at: Cursor, flags: number, version: ProtocolVersion, sender: Se
     if (topic === '' && properties?.topicAlias === undefined && sender === 'client') throw new Malformed('publish-topic-empty-without-alias', topicStart)
   }
   packet.payload = at.rest()
+  if (hasWildcard(topic)) throw new Malformed('publish-topic-wildcard', topicStart + 2, '', undefined, packet) // [MQTT-3.3.2-2]
   return packet
 }
 

@@ -31,7 +31,10 @@ export class FrameReader {
   #held = 0
   /** Length of the packet that has begun, 0 while its header is incomplete. */
   #wanted = 0
+  /** The smallest of the limits: what is not larger is allowed, whatever its type. */
   #limit: number
+  /** Limits by packet type, once one of them differs from the others. */
+  #limits: number[] | undefined
   #broken = false
   #unread: Buffer = Buffer.alloc(0)
 
@@ -116,10 +119,11 @@ export class FrameReader {
         return undefined
       }
       const stop = index + length
-      if (stop - start > this.#limit) {
+      if (stop - start > this.#limit && stop - start > this.#limitOf((bytes[start] ?? 0) >> 4)) {
+        const limit = this.#limitOf((bytes[start] ?? 0) >> 4)
         this.#broken = true
         this.#keep(bytes.subarray(start), 0)
-        return new Malformed('packet-too-large', 1, `${stop - start} bytes, allowed are ${this.#limit}`)
+        return new Malformed('packet-too-large', 1, `${stop - start} bytes, allowed are ${limit}`)
       }
       if (stop > end) {
         this.#keep(start === 0 ? bytes : bytes.subarray(start), stop - start)
@@ -147,6 +151,18 @@ export class FrameReader {
   /** Changes the largest packet allowed, from the next packet on. In bytes. */
   set limit(bytes: number) {
     this.#limit = bytes
+    this.#limits = undefined
+  }
+
+  /** The same for packets of one type, 0 to 15. */
+  limitType(type: number, bytes: number): void {
+    this.#limits ??= Array.from({ length: 16 }, () => this.#limit)
+    this.#limits[type] = bytes
+    this.#limit = Math.min(...this.#limits)
+  }
+
+  #limitOf(type: number): number {
+    return this.#limits?.[type] ?? this.#limit
   }
 
   #keep(rest: Buffer, wanted: number) {

@@ -1,4 +1,5 @@
 import type { RuleName } from '../lint/rules.ts'
+import type { Packet } from './packet.ts'
 
 /**
  * What is wrong with the bytes of a packet. Made by the frame reader and by decode; the connection turns it into a
@@ -12,11 +13,14 @@ export class Malformed {
   readonly detail: string
   /** Set where the answer differs from the reason code that the rule has in the catalogue. */
   readonly reasonCode: number | undefined
+  /** The packet, where nothing else is wrong with it: a server that tolerates the fault can handle it. */
+  readonly packet: Packet | undefined
 
-  constructor(rule: RuleName, offset: number, detail = '', reasonCode?: number) {
+  constructor(rule: RuleName, offset: number, detail = '', reasonCode?: number, packet?: Packet) {
     this.rule = rule
     this.offset = offset
     this.detail = detail
     this.reasonCode = reasonCode
+    this.packet = packet
   }
 }

@@ -158,4 +158,11 @@ describe('a reader', () => {
     reader.limit = 5
     expect(reader.push(framed(0x30, Buffer.alloc(4)), () => true)?.rule).toBe('packet-too-large')
   })
+
+  test('obeys a limit for one type of packet', () => {
+    const reader = new FrameReader(10)
+    reader.limitType(3, 5)
+    expect(reader.push(framed(0x80, Buffer.alloc(8)), () => true)).toBeUndefined()
+    expect(reader.push(framed(0x30, Buffer.alloc(4)), () => true)).toMatchObject({ rule: 'packet-too-large', detail: '6 bytes, allowed are 5' })
+  })
 })
