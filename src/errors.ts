@@ -106,7 +106,7 @@ function distance(a: string, b: string): number {
 }
 
 /** The known name nearest to a mistyped one, or undefined when none is near enough to be meant. */
-function nearestName(name: string, known: Iterable<string>): string | undefined {
+export function nearestName(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1
   for (const candidate of known) {

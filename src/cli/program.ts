@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { nameHint } from '../errors.ts'
 import { exitCodes } from './explain.ts'
 import { type Flags, joinFlags, logLevels } from './flags.ts'
+import { withPluginFlags } from './plugin-flags.ts'
 import { version } from './version.ts'
 
 /** Runs one command line. Resolves with the exit code; rejects with what `explain` puts into words. */
@@ -38,7 +39,7 @@ export async function program(words: readonly string[]): Promise<number> {
       code = await exec(command, joinFlags(root.opts<Flags>(), flags))
     })
   try {
-    await root.parseAsync([...words], { from: 'user' })
+    await root.parseAsync(await withPluginFlags(words, root), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     return error.exitCode === 0 ? exitCodes.ok : exitCodes.mistake
@@ -99,6 +100,8 @@ A line of JSON on stdout says where the server is when it is ready; everything e
 Examples:
   mqttest                                            a correct broker, on port 1883 if that is free
   mqttest --use ack-delay:delay=200ms                every PUBACK and SUBACK comes late
+  mqttest --ack-delay 200ms                          the same, for every plugin that comes with mqttest
+  mqttest --ack-delay 200ms,-,1s                     for each connection in turn; - leaves one alone
   mqttest --use ack-delay:delay=1s,@connection=0     only on the first connection
   mqttest --use ./flaky.ts --lint fail --dump run.jsonl
   mqttest exec -- npm test                           a server for one command; MQTT_URL says where it is

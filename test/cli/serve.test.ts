@@ -261,3 +261,26 @@ describe('the log', () => {
     expect(await logOf([], { FORCE_COLOR: '1', NO_COLOR: '1' })).not.toContain('\u001b')
   })
 })
+
+describe('plugins as options', () => {
+  test('--ack-delay 200ms is --use ack-delay:200ms, before and after exec', async () => {
+    const script = `require('node:fs').writeFileSync(1, process.env.MQTT_URL)`
+    for (const words of [
+      ['--ack-delay', '1s', 'exec'],
+      ['exec', '--ack-delay=1s'],
+    ]) {
+      const { code, stderr } = await run([...words, '--', process.execPath, '-e', script, '--', '--ack-delay']).ended
+      expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('ack-delay') })
+    }
+  })
+
+  test.each([
+    [['--ack-dely', '1s'], "mqttest: unknown option '--ack-dely'. Did you mean '--ack-delay'?\n"],
+    [['--ack-delay'], 'mqttest: --ack-delay takes a value; to use the plugin with its defaults: --use ack-delay\n'],
+    [['--ack-delay', '--tls'], 'mqttest: --ack-delay takes a value; to use the plugin with its defaults: --use ack-delay\n'],
+    [['--ack-delay', 'soon'], "mqttest: --use ack-delay:soon: no option takes 'soon'."],
+  ])('%j is a mistake that is told', async (words, text) => {
+    const { code, stderr } = await run(['-p', '0', ...words]).ended
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(text) })
+  })
+})
