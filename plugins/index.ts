@@ -1,6 +1,7 @@
 /** The built-in plugins, one named export each; plugins/README.md has the table of what they do. */
 export { ackDelay } from './ack-delay.ts'
 export { closeAfter } from './close-after.ts'
+export { connack } from './connack.ts'
 export { drop } from './drop.ts'
 export { extendedIds } from './extended-ids.ts'
 export { mqtt3Idioms } from './mqtt3-idioms.ts'
