@@ -192,6 +192,18 @@ export class Session {
     if (sent > 0) this.#queue.splice(0, sent)
   }
 
+  /**
+   * Puts a delivery of QoS 1 or 2 in flight, whether there is room or not, and gives it a packet id; undefined where none is
+   * left, or the client is away. Sending is up to the caller: a plugin that sends a delivery in its own way.
+   */
+  assign(delivery: Delivery): number | undefined {
+    const { connection } = this
+    if (connection === undefined || delivery.qos === 0) return undefined
+    const id = this.packetIds.next(this.inFlight, connection)
+    if (id !== undefined) this.inFlight.add({ id, delivery, awaits: delivery.qos === 1 ? 'puback' : 'pubrec' })
+    return id
+  }
+
   /** The client finished a delivery; or a plugin does so in its place, at any time. */
   acknowledged(id: number): InFlightDelivery | undefined {
     const entry = this.inFlight.remove(id)
@@ -212,9 +224,8 @@ export class Session {
 
   #begin(connection: Connection, delivery: Delivery): boolean {
     if (this.#expired(delivery) || this.#tooLarge(connection, delivery)) return true
-    const id = this.packetIds.next(this.inFlight, connection)
+    const id = this.assign(delivery)
     if (id === undefined) return false
-    this.inFlight.add({ id, delivery, awaits: delivery.qos === 1 ? 'puback' : 'pubrec' })
     this.#send(connection, delivery, id, delivery.dup === true)
     return true
   }

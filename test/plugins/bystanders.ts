@@ -18,6 +18,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'close-after': { packet: 'publish', nth: 10_000, bytes: 1_000_000, time: '100h' },
   connack: { which: 'both', returnCodes: { banned: 5 }, omit: ['serverReference'] },
   drop: { topic: 'office/#' },
+  duplicate: { nth: 10_000 },
   'extended-ids': { empty: 'allow' },
   'mqtt3-idioms': {},
   'pid-strategy': { strategy: 'sequential' },
