@@ -55,7 +55,7 @@ export function createHooks() {
      * kind      SyncWaterfall
      * called    for each chunk that was read, and each that is about to be written (connection/wire-lane.ts)
      * before    connection, send                   after     packetIn
-     * returns   steps of bytes, waits, latencies and closes; first in, first out in each direction
+     * returns   steps of bytes, waits, latencies, frames, stalls and closes; first in, first out in each direction
      * throws    the connection is reset, `stop()` rejects
      */
     wire: new SyncWaterfallHook<[steps: Plan, direction: 'in' | 'out', connection: Connection], PlanResult>(['steps', 'direction', 'connection'], 'wire'),

@@ -11,8 +11,11 @@ import { propertyRows } from './wire/properties.ts'
 /** Bytes as a Buffer, a Uint8Array, or text of hex digits (blanks allowed), which is the form that JSON can hold. */
 export type Bytes = Uint8Array | string
 
-/** How a connection ends: in order, with a reset, or not at all while nothing moves any more. */
-export type CloseHow = 'fin' | 'rst' | 'stall'
+/**
+ * How a connection ends: in order; with a reset; not at all while nothing moves any more; or by half, with a FIN of the server
+ * that still reads and handles what comes, but sends nothing any more.
+ */
+export type CloseHow = 'fin' | 'rst' | 'stall' | 'half'
 
 /** Sends a packet. */
 export interface PacketStep {
@@ -47,13 +50,38 @@ export interface CloseStep {
 export interface PassStep {
   readonly pass: true
 }
-/** true: gathers what follows into one write, until { cork: false } or the end of the plan. */
+/**
+ * true: gathers what follows into one write, until { cork: false } or the end of the plan. On the `wire` hook it may last `for`
+ * so long, in milliseconds, and then gathers what comes meanwhile as well.
+ */
 export interface CorkStep {
   readonly cork: boolean
+  readonly for?: number
 }
+/**
+ * Lets the link stand still while the plan goes on: nothing is read ('in'), nothing is written ('out'), or both; false ends that,
+ * and what was held back moves again. With `discard`, what comes in is read and thrown away instead.
+ */
+export interface StallStep {
+  readonly stall: 'in' | 'out' | 'both' | false
+  readonly discard?: boolean
+}
+/**
+ * One frame of a WebSocket: a whole message, binary or text; a fragment, which the next message completes; or a control frame,
+ * `close` with a code. Where the connection is no WebSocket, the data of messages and fragments is written as it is, and control
+ * frames are nothing.
+ */
+export interface FrameStep {
+  readonly frame: FrameKind
+  readonly data: Buffer
+  readonly code?: number
+}
+/** The kinds of frames that a {@link FrameStep} sends. */
+export type FrameKind = (typeof frameKinds)[number]
+const frameKinds = ['binary', 'text', 'fragment', 'ping', 'pong', 'close'] as const
 
 /** One action, complete and checked. */
-export type Step = PacketStep | RawStep | WaitStep | UntilStep | LatencyStep | CloseStep | CorkStep | PassStep
+export type Step = PacketStep | RawStep | WaitStep | UntilStep | LatencyStep | CloseStep | CorkStep | PassStep | StallStep | FrameStep
 
 /** The same where nothing is changed: what is frozen, or `as const`, fits as well. Bytes stay bytes. */
 type Unchanged<T> = T extends Uint8Array ? T : T extends readonly unknown[] | object ? { readonly [Key in keyof T]: Unchanged<T[Key]> } : T
@@ -83,7 +111,9 @@ export type StepInput =
   | { readonly until: string | PromiseLike<unknown> }
   | { readonly latency: Duration }
   | { readonly close: CloseHow }
-  | { readonly cork: boolean }
+  | { readonly cork: boolean; readonly for?: Duration }
+  | { readonly stall: StallStep['stall']; readonly discard?: boolean }
+  | { readonly frame: FrameKind; readonly data?: Bytes; readonly code?: number }
   | { readonly pass: true }
 
 /** A list of steps, carried out in order. */
@@ -153,7 +183,7 @@ export function completeProperties(input: unknown): Properties {
   return isProperties(properties) ? properties : fail(properties)
 }
 
-const stepKinds = ['packet', 'raw', 'wait', 'until', 'latency', 'close', 'cork', 'pass'] as const
+const stepKinds = ['packet', 'raw', 'wait', 'until', 'latency', 'close', 'cork', 'pass', 'stall', 'frame'] as const
 
 /** Checks and completes one step. Throws MQTTEST_STEP, naming what was expected, for anything else. */
 function completeStep(input: StepInput): Step {
@@ -171,12 +201,36 @@ function completeStep(input: StepInput): Step {
   }
   if ('latency' in input) return { latency: milliseconds('latency', input.latency) }
   if ('close' in input) {
-    if (input.close === 'fin' || input.close === 'rst' || input.close === 'stall') return { close: input.close }
-    throw new MqttestError('MQTTEST_STEP', `step 'close': expected 'fin', 'rst' or 'stall', got ${JSON.stringify(input.close)}`)
+    if (input.close === 'fin' || input.close === 'rst' || input.close === 'stall' || input.close === 'half') return { close: input.close }
+    throw new MqttestError('MQTTEST_STEP', `step 'close': expected 'fin', 'rst', 'stall' or 'half', got ${JSON.stringify(input.close)}`)
   }
-  if ('cork' in input) return { cork: input.cork === true }
+  if ('cork' in input) return { cork: input.cork === true, ...(input.for !== undefined && { for: milliseconds('cork', input.for) }) }
+  if ('stall' in input) {
+    const { stall } = input
+    if (stall !== 'in' && stall !== 'out' && stall !== 'both' && stall !== false)
+      throw new MqttestError('MQTTEST_STEP', `step 'stall': expected 'in', 'out', 'both' or false, got ${JSON.stringify(stall)}`)
+    return { stall, ...(input.discard === true && { discard: true }) }
+  }
+  if ('frame' in input) return completeFrame(input)
   if ('pass' in input) return { pass: true }
   throw notAStep(input)
+}
+
+function completeFrame(input: Extract<StepInput, { readonly frame: unknown }>): FrameStep {
+  const frame = frameKinds.find((kind) => kind === input.frame)
+  if (frame === undefined) throw new MqttestError('MQTTEST_STEP', `step 'frame': expected one of ${frameKinds.join(', ')}, got ${JSON.stringify(input.frame)}`)
+  const data = toBuffer(input.data ?? '')
+  const isControl = frame === 'ping' || frame === 'pong' || frame === 'close'
+  if (isControl && data.length > 123) throw new MqttestError('MQTTEST_STEP', `step 'frame': a control frame has at most 123 bytes, got ${data.length}`)
+  if (input.code !== undefined && !isCloseCode(input.code)) throw new MqttestError('MQTTEST_STEP', `step 'frame': ${closeCodeForm}, got ${input.code}`)
+  return { frame, data, ...(input.code !== undefined && { code: input.code }) }
+}
+
+const closeCodeForm = 'a code that may be sent is 1000 to 1003, 1007 to 1014, or 3000 to 4999'
+
+/** The codes that may stand in a close frame (RFC 6455, section 7.4). */
+function isCloseCode(code: number): boolean {
+  return Number.isInteger(code) && ((code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999))
 }
 
 function notAStep(input: unknown): MqttestError {

@@ -12,10 +12,10 @@ import type { Timer } from '../clock.ts'
 import { MqttestError } from '../errors.ts'
 import type { RuleName } from '../lint/rules.ts'
 import { type Sighting, type Verdict, type Violation, violationOf, violationOfMalformed } from '../lint/violation.ts'
-import type { Transport } from '../net/transport.ts'
+import type { Transport, TransportKind } from '../net/transport.ts'
 import type { Random } from '../random.ts'
 import type { Run } from '../run.ts'
-import { authorOf, type CloseHow, completePlan, ownStep, type Plan, type StepInput } from '../steps.ts'
+import { authorOf, type CloseHow, completePlan, ownStep, type Plan, type StallStep, type StepInput } from '../steps.ts'
 import { decode } from '../wire/decode.ts'
 import { encode } from '../wire/encode.ts'
 import { type Frame, FrameReader } from '../wire/frame.ts'
@@ -94,6 +94,12 @@ export class Connection {
   #saidMore = false
   #reading = false
   #started = false
+  /** Nothing is read: the way in stands still. */
+  #stalledIn = false
+  /** What is read is thrown away. */
+  #deaf = false
+  /** The server has closed its half. */
+  #mute = false
   #lanes: Lanes | undefined
   #exchange: ((packet: AuthPacket | undefined) => void) | undefined
   #wireIn: WireLane | undefined
@@ -121,6 +127,11 @@ export class Connection {
 
   get remoteAddress(): string {
     return this.transport.remoteAddress
+  }
+
+  /** What carries it: 'tcp', 'unix', 'tls', 'ws', 'wss', or 'memory'. */
+  get carrier(): TransportKind {
+    return this.transport.kind
   }
 
   get remotePort(): number {
@@ -202,8 +213,9 @@ export class Connection {
       if (this.closed || this.#leaving) return false
     }
     if (packet.cmd === 'publish' && packet.qos > 0 && !this.#keepsToReceiveMaximum(packet, bytes)) return !this.closed
+    if (this.#deaf) return true
     this.#lanes?.signal(packet.cmd)
-    if (this.#busy) {
+    if (this.#busy || this.#stalledIn) {
       if (packet.cmd === 'auth' && this.#exchange !== undefined) this.#answerExchange(packet, bytes)
       else if (this.phase === 'connecting' && this.#method !== undefined && packet.cmd !== 'auth' && packet.cmd !== 'disconnect')
         this.violate('packets-before-connack-with-auth', { packet, raw: bytes, offset: 0, detail: packet.cmd.toUpperCase() }) // [MQTT-3.1.2-30]
@@ -241,7 +253,7 @@ export class Connection {
   #goOn(): void {
     this.#busy = false
     const full = this.#queue.length >= queueHighWater
-    while (!this.#busy && !this.closed) {
+    while (!this.#busy && !this.#stalledIn && !this.closed) {
       const next = this.#queue.shift()
       if (next === undefined) break
       this.#handle(next.packet, next.raw)
@@ -394,7 +406,7 @@ export class Connection {
 
   /** Puts bytes on record and in line to be written. Bytes of other plans wait while a plan blocks the connection. @internal */
   transmit(bytes: PacketBytes, cause: Cause, by?: PlanLane): void {
-    if (this.closed) return
+    if (this.closed || this.#mute) return
     if (this.#lanes?.blocks(by) === true) {
       this.#lanes.hold(() => this.transmit(bytes, cause, by))
       return
@@ -405,7 +417,7 @@ export class Connection {
 
   /** The same for several packets that leave in one write. @internal */
   transmitTogether(parts: readonly Buffer[], cause: Cause, by?: PlanLane): void {
-    if (this.closed) return
+    if (this.closed || this.#mute) return
     if (this.#lanes?.blocks(by) === true) {
       this.#lanes.hold(() => this.transmitTogether(parts, cause, by))
       return
@@ -457,7 +469,7 @@ export class Connection {
 
   /**
    * Ends the connection: 'fin' in order, after what is in line; 'rst' at once with a reset; 'stall' lets it stand, but
-   * nothing is read or written any more.
+   * nothing is read or written any more; 'half' sends FIN, and still handles what the client says, until that closes as well.
    */
   close(how: CloseHow = 'fin', details: { reason?: string; reasonCode?: number } = {}): void {
     if (how === 'stall') {
@@ -465,6 +477,10 @@ export class Connection {
       return
     }
     if (this.closed) return
+    if (how === 'half') {
+      this.#closeHalf()
+      return
+    }
     const { stalled } = this.outbox
     this.outbox.flush()
     this.#finish({ by: 'server', how, reason: details.reason ?? 'the test closed it', reasonCode: details.reasonCode })
@@ -472,6 +488,13 @@ export class Connection {
     if (stalled && how === 'fin') return
     if (how === 'rst') this.transport.reset()
     else this.#endTransport()
+  }
+
+  #closeHalf(): void {
+    if (this.#mute) return
+    this.outbox.flush()
+    this.#mute = true
+    if (!this.outbox.stalled) this.outbox.whenIdle(() => this.transport.end())
   }
 
   #endTransport(): void {
@@ -520,22 +543,41 @@ export class Connection {
     this.transport.destroy()
   }
 
-  /** Nothing is read or written any more, and no FIN is sent: a dead link. The client's bytes stay in its own system. */
-  stall(): void {
-    // What was said before has left.
-    this.outbox.flush()
-    this.outbox.stall()
-    this.#keepAlive.stop()
+  /**
+   * Nothing is read or written any more, and no FIN is sent: a dead link; or in one direction only. The client's bytes stay in its
+   * own system; with `discard` they are read, and thrown away packet by packet.
+   */
+  stall(way: 'in' | 'out' | 'both' = 'both', discard = false): void {
+    if (way !== 'in') {
+      // What was said before has left.
+      this.outbox.flush()
+      this.outbox.stall()
+    }
+    if (way !== 'out' && discard) this.#deaf = true
+    else if (way !== 'out') {
+      this.#stalledIn = true
+      this.#keepAlive.stop()
+    }
     this.updateReading()
+  }
+
+  /** Carries out a step that stalls the connection, or ends that. @internal */
+  stallAs({ stall, discard }: StallStep): void {
+    if (stall === false) this.resume()
+    else this.stall(stall, discard)
   }
 
   /** Ends a stall; what was held back is sent. */
   resume(): void {
-    if (!this.outbox.stalled) return
+    if (!this.outbox.stalled && !this.#stalledIn && !this.#deaf) return
+    this.#stalledIn = false
+    this.#deaf = false
     this.lastReceivedMs = this.run.clock.now()
     if (this.phase === 'connected' && !this.#leaving && this.session !== undefined) this.#keepAlive.start(this.session.keepAlive)
     this.outbox.resume()
+    if (this.#mute) this.outbox.whenIdle(() => this.transport.end())
     this.updateReading()
+    if (!this.#busy && this.#queue.length > 0) this.#goOn()
   }
 
   /** Whether so many packets wait to be handled that no more are read. @internal */
@@ -545,7 +587,7 @@ export class Connection {
 
   /** Reads, or pauses, as things stand. @internal */
   updateReading(): void {
-    const wanted = this.#started && !this.outbox.stalled && !this.outbox.congested && !this.backlogged
+    const wanted = this.#started && !this.#stalledIn && !this.outbox.congested && !this.backlogged
     if (wanted === this.#reading) return
     this.#reading = wanted
     if (wanted) this.transport.resume()

@@ -1,4 +1,5 @@
 /** What leaves a connection: one buffer per tick, through the `wire` hook, to the transport; or held back while it stalls. */
+import type { FrameStep } from '../steps.ts'
 import { type PacketBytes, SplitPacket } from '../wire/split.ts'
 import type { Connection } from './connection.ts'
 import { WireLane } from './wire-lane.ts'
@@ -15,6 +16,8 @@ export class Outbox {
   #line: Buffer[] = []
   #bytes = 0
   #stalled = false
+  /** What has been through the `wire` hook and stands before a link that stalls. */
+  #held: (Buffer | FrameStep)[] = []
   #congested = false
   #lane: WireLane | undefined
 
@@ -90,6 +93,15 @@ export class Outbox {
   /** Ends a stall: what was held back is written. */
   resume(): void {
     this.#stalled = false
+    const held = this.#held
+    this.#held = []
+    for (const one of held) {
+      if ('frame' in one) this.frame(one)
+      else {
+        this.#bytes -= one.length
+        this.#write(one)
+      }
+    }
     this.flush()
   }
 
@@ -107,12 +119,22 @@ export class Outbox {
   #write(bytes: Buffer): void {
     const { transport } = this.#connection
     if (this.#stalled) {
-      this.#line.push(bytes)
+      this.#held.push(bytes)
       this.#bytes += bytes.length
       return
     }
     transport.write(bytes)
     this.#watch()
+  }
+
+  /** Writes a frame of a WebSocket; what stands in it, where the carrier has no frames. */
+  frame(step: FrameStep): void {
+    const { transport } = this.#connection
+    const { frame, data, code } = step
+    if (transport.frame === undefined) {
+      if (data.length > 0 && (frame === 'binary' || frame === 'text' || frame === 'fragment')) this.#write(data)
+    } else if (this.#stalled) this.#held.push(step)
+    else transport.frame(frame, data, code)
   }
 
   /** Reading pauses while the client does not take what is written. */

@@ -128,6 +128,17 @@ export class PlanLane {
       this.#connection.close(step.close, { reason: 'a plan closed it' })
       return false
     }
+    if ('stall' in step) {
+      this.#uncork()
+      this.#connection.stallAs(step)
+      return true
+    }
+    if ('frame' in step) {
+      this.#uncork()
+      this.#connection.outbox.flush()
+      this.#connection.outbox.frame(step)
+      return true
+    }
     // Latency has a meaning on the wire only; in a plan of packets it is a wait.
     return this.#wait(step.latency, false)
   }

@@ -14,6 +14,8 @@ interface Queued {
   readonly author: PlanAuthor | undefined
 }
 
+const uncork = ownStep({ cork: false })
+
 /** One direction of one connection, while somebody taps `wire`. */
 export class WireLane {
   readonly #connection: Connection
@@ -23,6 +25,9 @@ export class WireLane {
   #idle: (() => void)[] = []
   #timer: Timer | undefined
   #waitsForPromise = false
+  /** What is gathered for one write. */
+  #corked: Buffer[] | undefined
+  #corkTimer: Timer | undefined
   #busy = false
 
   constructor(connection: Connection, direction: Direction, sink: (bytes: Buffer) => void) {
@@ -33,7 +38,7 @@ export class WireLane {
 
   /** Whether bytes are still held back. */
   get waiting(): boolean {
-    return this.#queue.length > 0 || this.#timer !== undefined || this.#waitsForPromise
+    return this.#queue.length > 0 || this.#timer !== undefined || this.#waitsForPromise || (this.#corked?.length ?? 0) > 0
   }
 
   /** Takes bytes, asks the hook what becomes of them. */
@@ -44,6 +49,8 @@ export class WireLane {
     const complete = completePlan(plan)
     const author = authorOf(complete)
     for (const step of complete) this.#queue.push({ step, arrivedMs, author })
+    // What gathers without an end does so to the end of its plan.
+    if (complete.some((step) => 'cork' in step && step.cork && step.for === undefined)) this.#queue.push({ step: uncork, arrivedMs, author })
     this.#go()
   }
 
@@ -59,6 +66,9 @@ export class WireLane {
     this.#idle = []
     this.#timer?.cancel()
     this.#timer = undefined
+    this.#corked = undefined
+    this.#corkTimer?.cancel()
+    this.#corkTimer = undefined
   }
 
   #go(): void {
@@ -66,6 +76,10 @@ export class WireLane {
     this.#busy = true
     for (let head = this.#queue.shift(); head !== undefined; head = this.#queue.shift()) if (!this.#act(head)) break
     this.#busy = false
+    this.#tellIdle()
+  }
+
+  #tellIdle(): void {
     if (this.waiting || this.#idle.length === 0) return
     const idle = this.#idle
     this.#idle = []
@@ -75,11 +89,12 @@ export class WireLane {
   /** Returns false where what follows has to wait. */
   #act({ step, arrivedMs, author }: Queued): boolean {
     const { run } = this.#connection
-    if ('raw' in step) this.#sink(step.raw)
+    if ('raw' in step) this.#give(step.raw)
     else if ('packet' in step) {
       const bytes = this.#encode(step.packet, author)
-      if (bytes !== undefined) this.#sink(bytes)
+      if (bytes !== undefined) this.#give(bytes)
     } else if ('close' in step) {
+      this.#uncork()
       this.cancel()
       this.#connection.close(step.close, { reason: 'a plan closed it' })
       return false
@@ -87,6 +102,16 @@ export class WireLane {
     else if ('latency' in step) {
       const leftMs = arrivedMs + step.latency - run.clock.now()
       return leftMs <= 0 || this.#hold(leftMs)
+    } else if ('cork' in step) {
+      if (step.cork) this.#cork(step.for)
+      else this.#uncork()
+    } else if ('stall' in step) {
+      this.#uncork()
+      this.#connection.stallAs(step)
+    } else if ('frame' in step) {
+      this.#uncork()
+      if (this.#direction === 'out') this.#connection.outbox.frame(step)
+      else this.#sink(step.data)
     } else if ('until' in step) {
       const go = () => {
         this.#waitsForPromise = false
@@ -98,6 +123,35 @@ export class WireLane {
       return false
     }
     return true
+  }
+
+  #give(bytes: Buffer): void {
+    if (this.#corked === undefined) this.#sink(bytes)
+    else this.#corked.push(bytes)
+  }
+
+  /** Gathers what follows; where that is done already, it ends when it would have ended. */
+  #cork(forMs: number | undefined): void {
+    if (this.#corked !== undefined) return
+    this.#corked = []
+    if (forMs === undefined) return
+    this.#corkTimer = this.#connection.run.arm(
+      'plan',
+      forMs,
+      () => {
+        this.#uncork()
+        this.#tellIdle()
+      },
+      this.#connection,
+    )
+  }
+
+  #uncork(): void {
+    const parts = this.#corked
+    this.#corked = undefined
+    this.#corkTimer?.cancel()
+    this.#corkTimer = undefined
+    if (parts !== undefined && parts.length > 0) this.#sink(Buffer.concat(parts))
   }
 
   #encode(packet: Packet, author: PlanAuthor | undefined): Buffer | undefined {

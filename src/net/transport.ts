@@ -33,6 +33,8 @@ export interface Transport {
   write(bytes: Buffer): void
   /** The same for several, as one write, where the carrier can do that without joining them. */
   writeAll?(pieces: readonly Buffer[]): void
+  /** Sends one frame, where the carrier has frames: a message, a fragment of one, or a control frame. */
+  frame?(kind: 'binary' | 'text' | 'fragment' | 'ping' | 'pong' | 'close', data: Buffer, code?: number): void
   /** Sends what was written, then FIN; still reads. */
   end(): void
   /** Ends at once with a reset (RST), where the carrier has one. */

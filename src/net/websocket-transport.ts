@@ -77,6 +77,16 @@ export class WebSocketTransport implements Transport {
     if (!this.#ended) this.#socket.send(this.#options.frames === 'text' ? bytes.toString('latin1') : bytes)
   }
 
+  frame(kind: Parameters<NonNullable<Transport['frame']>>[0], data: Buffer, code?: number): void {
+    if (this.#ended) return
+    if (kind === 'ping') this.#socket.ping(data)
+    else if (kind === 'pong') this.#socket.pong(data)
+    else if (kind === 'close') {
+      this.#ended = true
+      this.#socket.close(code ?? closeCodes.normal, data)
+    } else this.#socket.send(data, { binary: kind !== 'text', fin: kind !== 'fragment' })
+  }
+
   end(): void {
     if (this.#ended) return
     this.#ended = true

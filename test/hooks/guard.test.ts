@@ -264,7 +264,7 @@ describe('a tap that returns what its hook does not take', () => {
     [
       'connection',
       ({ hooks }) => Reflect.apply(hooks.connection.tap, hooks.connection, ['bad', () => [{ close: 'hard' }]]),
-      /expected 'fin', 'rst' or 'stall'/,
+      /expected 'fin', 'rst', 'stall' or 'half'/,
     ],
     ['packetIn', ({ hooks }) => Reflect.apply(hooks.packetIn.tap, hooks.packetIn, ['bad', () => ({ raw: '00' })]), /expected a list of steps/],
     ['authorize', ({ hooks }) => Reflect.apply(hooks.authorize.tap, hooks.authorize, ['bad', () => false]), /expected a decision with a reasonCode, got false/],
