@@ -55,6 +55,8 @@ const keysByHook: Partial<Record<HookName, readonly (keyof Filter)[]>> = {
   send: ['cmd', 'topic', 'qos', 'retain', 'dup', 'messageId', 'reasonCode', 'kind', ...counting],
   authorize: ['cmd', 'topic', 'qos', 'retain', 'kind', ...counting],
   session: [...counting],
+  retained: [...counting],
+  will: ['topic', ...counting],
   route: ['topic', 'qos', 'retain', 'kind', ...counting],
   packetId: [...counting],
   timer: ['kind', ...counting],
@@ -179,6 +181,8 @@ export function subjectOf(hook: HookName, args: readonly unknown[]): Subject {
       return isRequest(args[1]) ? { packet: args[1].packet, topic: args[1].topic, kind: args[1].kind } : {}
     case 'route':
       return isMessage(args[1]) ? { message: args[1], kind: args[1].reason } : {}
+    case 'will':
+      return { topic: textOf(Reflect.get(Object(args[0]), 'will'), 'topic') }
     case 'timer':
       return { kind: textOf(args[1], 'kind') }
     case 'violation':

@@ -10,7 +10,9 @@
 import { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncBailHook, SyncHook, SyncWaterfallHook } from 'tapable'
 import type { AuthorizeRequest, Decision } from './broker/authorize.ts'
 import type { Delivery, Message } from './broker/message.ts'
+import type { Subscription } from './broker/session.ts'
 import type { SessionPlan } from './broker/session-plan.ts'
+import type { WillPlan } from './broker/wills.ts'
 import type { Cause } from './connection/cause.ts'
 import type { Connection } from './connection/connection.ts'
 import type { DisconnectInfo, TimerInfo } from './connection/lifecycle.ts'
@@ -96,6 +98,19 @@ export function createHooks() {
 
     /**
      * kind      SyncWaterfall
+     * called    SUBACK is made, and the retained messages for one of its subscriptions were looked up: none for a shared one; not
+     *           called where the retain handling asks for none (broker/subscribe.ts)
+     * before    authorize, send                    after     route
+     * returns   the messages that it gets: fewer, more, in another order
+     * throws    the connection is reset, `stop()` rejects
+     */
+    retained: new SyncWaterfallHook<[messages: readonly Message[], subscription: Subscription, connection: Connection], readonly Message[]>(
+      ['messages', 'subscription', 'connection'],
+      'retained',
+    ),
+
+    /**
+     * kind      SyncWaterfall
      * called    a message has found its subscribers (broker/router.ts)
      * before    authorize                          after     packetId
      * returns   the deliveries: fewer, more, others, in another order
@@ -141,6 +156,16 @@ export function createHooks() {
      * throws    the connection is reset, `stop()` rejects
      */
     violation: new SyncBailHook<[violation: Violation, connection: Connection], Verdict>(['violation', 'connection'], 'violation'),
+
+    /**
+     * kind      SyncWaterfall
+     * called    a connection that has a will is gone, however it ended; `connection.successor` is who took its session over
+     *           (broker/wills.ts)
+     * before    –                                  after     route, disconnect
+     * returns   the plan for the will: published or not, when, how often, which message
+     * throws    `stop()` rejects
+     */
+    will: new SyncWaterfallHook<[plan: WillPlan, info: DisconnectInfo, connection: Connection], WillPlan>(['plan', 'info', 'connection'], 'will'),
 
     /**
      * kind      Sync

@@ -3,7 +3,8 @@ import { answer } from './answer.ts'
 import { MqttestError } from './errors.ts'
 import { checkFilter, type Filter } from './filter.ts'
 import type { HookName } from './hooks.ts'
-import { make, type Option, plainKinds } from './option.ts'
+import { make, type Option, type OptionInput, type OptionOutput, type OptionTable, plainKinds, readOptions, scaleOptions } from './option.ts'
+import { type PayloadInput, toPayload } from './payload.ts'
 import { type Bytes, completePlan, completeProperties, type Plan, type PropertiesInput, type StepInput, toBuffer } from './steps.ts'
 import type { Command, Properties } from './wire/packet.ts'
 import { propertyRows } from './wire/properties.ts'
@@ -91,5 +92,44 @@ function bytes(about: string, fallback: Bytes): Option<Bytes, Buffer> {
   )
 }
 
+/** A payload: text, or what JSON can hold in its place; the plugin gets it as it was written, for {@link toPayload} or a template. */
+function payload(about: string, fallback: PayloadInput): Option<PayloadInput, PayloadInput> {
+  const read = (value: unknown) => {
+    if (!isPayload(value)) throw new MqttestError('MQTTEST_STEP', 'expected a text, bytes or an object.')
+    toPayload(value, 'payload')
+    return value
+  }
+  return make(
+    about,
+    'a text, { hex }, { base64 }, { json } or { size, fill }',
+    fallback,
+    { type: ['string', 'object'] },
+    (value) => attempt(() => read(value)),
+    (value) => problemOf(() => read(value)),
+  )
+}
+
+function isPayload(value: unknown): value is PayloadInput {
+  return typeof value === 'string' || (typeof value === 'object' && value !== null && !Array.isArray(value))
+}
+
+/** An object with keys of its own, each described like an option: the rules of a list, for example. */
+function object<T extends OptionTable>(about: string, fields: T, fallback: OptionInput<T>): Option<OptionInput<T>, OptionOutput<T>> {
+  const read = (value: unknown): OptionOutput<T> => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new MqttestError('MQTTEST_OPTION', 'expected an object.')
+    return readOptions('in it', fields, value)
+  }
+  const properties = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.schema]))
+  const described = make<OptionInput<T>, OptionOutput<T>>(
+    about,
+    `an object of ${Object.keys(fields).join(', ')}`,
+    fallback,
+    { type: 'object', properties, additionalProperties: false },
+    (value) => attempt(() => read(value)),
+    (value) => problemOf(() => read(value)),
+  )
+  return { ...described, scale: (values, factor) => scaleOptions(fields, { ...values }, factor) as OptionOutput<T> }
+}
+
 /** The builders of option descriptions. `about` is one sentence with the unit; the last argument is the default. */
-export const option = { ...plainKinds, answer, packets, steps, filter, properties, propertyNames, bytes } as const
+export const option = { ...plainKinds, answer, packets, steps, filter, properties, propertyNames, bytes, payload, object } as const

@@ -9,6 +9,7 @@ import { Expecter, type ExpectOptions, type Pattern } from './connection/script.
 import { Connections } from './connections.ts'
 import { type Duration, parseDuration } from './duration.ts'
 import { MqttestError, PluginError, RunFailedError } from './errors.ts'
+import type { OneOrMore } from './filter.ts'
 import { type Disposer, Installer } from './installer.ts'
 import type { Authority, Certificate } from './net/certificates.ts'
 import { environmentOf, type ServerEnvironment } from './net/environment.ts'
@@ -44,6 +45,8 @@ export interface ServerMessage {
   readonly retain?: boolean
   /** For MQTT 5 subscribers. */
   readonly properties?: PropertiesInput
+  /** Goes only to the sessions of these client ids, of those that subscribed to it; it is not kept then, `retain` or not. */
+  readonly to?: OneOrMore<string>
 }
 
 /** What a client meets while the server is offline. */
@@ -410,10 +413,12 @@ export class Server {
 
   /** Publishes a message in the server's name. Returns how many sessions it goes to. */
   publish(message: ServerMessage): number {
-    const packet = completePacket({ cmd: 'publish', ...message })
+    const { to, ...fields } = message
+    const packet = completePacket({ cmd: 'publish', ...fields })
     if (packet.cmd !== 'publish') return 0
     const publication: Publication = packet
-    return this.#broker.publish(publication, undefined, 'inject')
+    if (to === undefined) return this.#broker.publish(publication, undefined, 'inject')
+    return this.#broker.publishTo([to].flat(), publication)
   }
 
   /** Sessions that exist, with or without a connection. */

@@ -109,6 +109,8 @@ const connectionArgument: Partial<Record<HookName, number>> = {
   timer: 2,
   violation: 1,
   disconnect: 0,
+  retained: 2,
+  will: 2,
 }
 
 /** Hooks whose taps return plans. */
@@ -259,14 +261,16 @@ export class HookSet {
     }
   }
 
-  /** A plugin with a scope decides only on the deliveries to connections in its scope; the others stay where they are. */
+  /** A plugin with a scope decides only on the deliveries to connections in its scope; the others stay as they are. */
   #routeInScope(installation: Installation, inScope: (connection: Connection) => boolean, fn: TapFunction, args: unknown[]): unknown {
     const deliveries: unknown = args[0]
     if (!isDeliveries(deliveries)) return undefined
-    const mine = deliveries.filter((delivery) => delivery.session.connection !== undefined && inScope(delivery.session.connection))
-    if (mine.length === 0) return undefined
-    const accepted = this.#accept('route', installation, [mine, args[1]], fn(mine, args[1]))
-    if (!isDeliveries(accepted)) return undefined
+    const isMine = ({ session }: Delivery) => session.connection !== undefined && inScope(session.connection)
+    const mine = deliveries.filter(isMine)
+    // Also where there is none: it may add some. To others it may not.
+    const chosen = fn(mine, args[1])
+    const accepted = this.#accept('route', installation, [mine, args[1]], isDeliveries(chosen) ? chosen.filter(isMine) : chosen)
+    if (!isDeliveries(accepted) || accepted === mine) return undefined
     return [...deliveries.filter((delivery) => !mine.includes(delivery)), ...accepted]
   }
 
@@ -422,6 +426,12 @@ const checks: Readonly<Record<HookName, (value: unknown) => unknown>> = {
     isDeliveries(value) && value.every((item) => typeof item === 'object' && item !== null && 'session' in item && 'message' in item)
       ? value
       : refuse('a list of deliveries', value),
+  retained: (value) =>
+    Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null && 'topic' in item && 'payload' in item)
+      ? value
+      : refuse('a list of messages', value),
+  will: (value) =>
+    typeof value === 'object' && value !== null && 'will' in value && 'publish' in value && 'delayMs' in value ? value : refuse('the plan for the will', value),
   packetId: (value) =>
     typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65_535 ? value : refuse('a packet id from 0 to 65535', value),
   send: plan,

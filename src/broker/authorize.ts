@@ -31,7 +31,8 @@ export interface Decision {
   /**
    * What is done. 'answer' (the default) answers with the reason code; 'accept' answers as if it were allowed, and does nothing;
    * 'drop' does not answer; 'disconnect' sends DISCONNECT with the reason code in MQTT 5, and closes; 'close' closes without a
-   * word; 'reset' does so with a reset; 'keep-both' (takeover) leaves the existing connection alone.
+   * word; 'reset' does so with a reset; 'keep-both' (takeover) leaves the existing connection alone, with its session: the new one
+   * gets a session of its own.
    */
   readonly action?: 'answer' | 'accept' | 'drop' | 'disconnect' | 'close' | 'reset' | 'keep-both'
   /**
@@ -39,6 +40,10 @@ export interface Decision {
    * DISCONNECT that the existing connection gets, 0x8E unless given.
    */
   readonly thenDisconnect?: number
+  /** takeover: how the existing connection ends: with DISCONNECT in MQTT 5 (the default), or closed or reset without a word. */
+  readonly existing?: 'disconnect' | 'close' | 'reset'
+  /** takeover: the existing connection ends before the new one gets its CONNACK (the default), or behind it. */
+  readonly order?: 'before' | 'after'
 }
 
 /** Nothing against it. */

@@ -37,6 +37,8 @@ export class Broker {
   /** Whether a payload that is declared as text is checked to be text (MQTT 5 leaves it to the server). */
   readonly checksPayloads = true
   #clientIds = 0
+  /** Connections whose end is dealt with: one that says a last word is gone for the broker before it is closed. */
+  readonly #gone = new WeakSet<Connection>()
 
   constructor(run: Run) {
     this.run = run
@@ -78,12 +80,17 @@ export class Broker {
   /** A connection that was accepted is gone: its will, then its session [MQTT-3.1.2-8]. */
   disconnected(connection: Connection, info: DisconnectInfo): void {
     const { session } = connection
-    if (session === undefined || session.connection !== connection) return
-    const will = connection.connect?.will
-    const wantsWill = info.how !== 'disconnect' || (connection.version === 5 && info.reasonCode === 0x04) || (info.reasonCode ?? 0) >= 0x80
-    session.detach()
-    if (will !== undefined && wantsWill) this.wills.schedule(connection, will, session)
-    this.sessions.release(session)
+    if (session === undefined || this.#gone.has(connection)) return
+    this.#gone.add(connection)
+    if (session.connection === connection) {
+      session.detach()
+      this.wills.left(connection, session, info)
+      this.sessions.release(session)
+      return
+    }
+    // Its session went over to another connection while this one still stood.
+    this.wills.left(connection, session, info)
+    if (session.connection === undefined && this.sessions.get(session.clientId) !== session) this.sessions.end(session)
   }
 
   /** Takes a message from a connection, or from the server itself: keeps it if it is retained, and routes it. */
@@ -97,6 +104,11 @@ export class Broker {
     const message = this.#message(publication, from, reason, clientId, encoded)
     if (message.retain) this.retained.store(message)
     return this.router.route(message)
+  }
+
+  /** Publishes a message of the server's own to the subscribers among some client ids only. */
+  publishTo(clientIds: readonly string[], publication: Publication): number {
+    return this.router.route(this.#message(publication, undefined, 'inject', undefined, {}), (session) => clientIds.includes(session.clientId))
   }
 
   /** Hands deliveries out, after the `route` hook had its say. */

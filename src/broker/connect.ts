@@ -6,7 +6,8 @@ import { returnCodeOf } from '../wire/reason-codes.ts'
 import { allowed, authorize, type Decision, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
 import { explained } from './explanation.ts'
-import type { SessionLimits, SessionPlan } from './session-plan.ts'
+import type { Session } from './session.ts'
+import type { SessionLimits, SessionPart, SessionPlan } from './session-plan.ts'
 
 const never = 0xffff_ffff
 
@@ -79,14 +80,33 @@ function takeOver(broker: Broker, packet: ConnectPacket, connection: Connection,
         refuse(connection, takeover)
         return undefined
       }
-      if (takeover.action === 'keep-both') broker.sessions.get(clientId)?.detach()
-      else existing.disconnect(takeover.thenDisconnect ?? 0x8e, 'another connection took the session over')
+      // It may have gone while that was decided on.
+      if (existing.closed) return open(broker, packet, connection, decision, clientId)
+      if (takeover.action === 'keep-both') {
+        broker.sessions.part(clientId)
+        return open(broker, packet, connection, decision, clientId)
+      }
+      existing.successor = connection
+      const end = () => endExisting(existing, takeover)
+      if (takeover.order === 'after') {
+        broker.sessions.get(clientId)?.detach()
+        return open(broker, packet, connection, decision, clientId, end)
+      }
+      end()
       return open(broker, packet, connection, decision, clientId)
     },
   )
 }
 
-function open(broker: Broker, packet: ConnectPacket, connection: Connection, decision: Decision, clientId: string): void {
+/** The connection whose session another one takes over [MQTT-3.1.4-3]. */
+function endExisting(existing: Connection, { thenDisconnect = 0x8e, existing: how = 'disconnect' }: Decision): void {
+  const reason = 'another connection took the session over'
+  if (how === 'disconnect') existing.disconnect(thenDisconnect, reason)
+  else existing.close(how === 'reset' ? 'rst' : 'fin', { reason })
+}
+
+/** Opens the session and sends CONNACK; `behind` is called when that has left, or cannot leave any more. */
+function open(broker: Broker, packet: ConnectPacket, connection: Connection, decision: Decision, clientId: string, behind?: () => void): void {
   const { settings, hooks } = broker.run
   const stored = broker.sessions.get(clientId)
   const resume = stored !== undefined && !packet.clean
@@ -102,17 +122,22 @@ function open(broker: Broker, packet: ConnectPacket, connection: Connection, dec
   // A will that waits is not published where its session goes on [MQTT-3.1.3-9]; one that is thrown away ends with its will.
   if (plan.resume) broker.wills.cancel(clientId)
   const session = plan.resume && stored !== undefined ? stored : broker.sessions.create(clientId)
+  if (session === stored) for (const part of plan.lose ?? []) lose(broker, session, part)
   session.expiryMs = plan.expiryMs
+  session.expiryRange = plan.expiryRange
   const told = connection.version === 5 ? (decision.properties?.serverKeepAlive ?? settings.serverKeepAlive) : undefined
   session.keepAlive = decision.keepAlive ?? told ?? packet.keepalive
   session.attach(connection, plan.limits)
   connection.accepted(session, session.keepAlive)
-  connection.sendPacket(connack(connection, decision.reasonCode, plan.sessionPresent, announced(broker, packet, connection, decision, clientId, plan)), {
-    kind: 'reply',
-    packet,
-    reasonCode: decision.reasonCode,
-  })
-  if (plan.resume && stored !== undefined) session.resend()
+  const answer = connack(connection, decision.reasonCode, plan.sessionPresent, announced(broker, packet, connection, decision, clientId, plan))
+  connection.sendPacket(answer, { kind: 'reply', packet, reasonCode: decision.reasonCode }, undefined, behind)
+  if (session === stored) session.resend()
+}
+
+/** A part of a session is gone although the session goes on: only where a plugin says so. */
+function lose(broker: Broker, session: Session, part: SessionPart): void {
+  if (part === 'subscriptions') broker.router.removeAll(session)
+  else session.forget(part)
 }
 
 /** What CONNACK says about the server: only what differs from the protocol's defaults (section 3.2.2.3). */

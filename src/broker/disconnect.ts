@@ -13,7 +13,8 @@ export function handleDisconnect(packet: DisconnectPacket, connection: Connectio
       connection.violate('disconnect-session-expiry-raised', { packet, raw })
       return
     }
-    session.expiryMs = seconds === never ? Number.POSITIVE_INFINITY : seconds * 1000
+    const { minimumMs = 0, maximumMs = Number.POSITIVE_INFINITY } = session.expiryRange ?? {}
+    session.expiryMs = Math.min(maximumMs, Math.max(minimumMs, seconds === never ? Number.POSITIVE_INFINITY : seconds * 1000))
   }
   connection.clientDisconnected(packet.reasonCode) // [MQTT-3.14.4-3]: disconnected() looks at the reason code
 }

@@ -95,9 +95,10 @@ export class Router {
     for (const filter of [...session.subscriptions.keys()]) this.remove(session, filter)
   }
 
-  /** Sends a message to everybody who subscribed to its topic. Returns how many sessions that were. */
-  route(message: Message): number {
+  /** Sends a message to everybody who subscribed to its topic, and whom `accepts` takes. Returns how many sessions that were. */
+  route(message: Message, accepts?: (session: Session) => boolean): number {
     let deliveries: readonly Delivery[] = this.#deliveries(message)
+    if (accepts !== undefined) deliveries = deliveries.filter(({ session }) => accepts(session))
     if (this.#run.hooks.route.isUsed()) deliveries = this.#run.hooks.route.call(Object.freeze(deliveries), message)
     for (const delivery of deliveries) delivery.session.deliver(delivery)
     return deliveries.length

@@ -8,7 +8,7 @@ import type { PacketBytes } from '../wire/split.ts'
 import { InFlight, type InFlightDelivery } from './in-flight.ts'
 import { type Delivery, encodedIndex, formsOf } from './message.ts'
 import { PacketIds } from './packet-ids.ts'
-import type { SessionLimits } from './session-plan.ts'
+import type { ExpiryRange, SessionLimits, SessionPart } from './session-plan.ts'
 
 /** One subscription of a session. */
 export interface Subscription {
@@ -53,6 +53,8 @@ export class Session {
   limits: SessionLimits = unlimited
   /** How long it lives without a connection, in milliseconds. */
   expiryMs = 0
+  /** What a DISCONNECT may change that to. */
+  expiryRange: ExpiryRange | undefined
   /** The keep-alive in force, in seconds. */
   keepAlive = 0
   expiryTimer: Timer | undefined
@@ -136,11 +138,20 @@ export class Session {
       return
     }
     if (connection !== undefined && this.#queue.length === 0 && this.#hasRoom(connection) && this.#begin(connection, delivery)) return
-    if (this.#queue.length >= this.run.settings.queueLimit) {
-      this.#drop('queueFull', delivery)
-      return
-    }
-    this.#queue.push(delivery)
+    if (this.#queue.length < (this.limits.queueLimit ?? this.run.settings.queueLimit)) this.#queue.push(delivery)
+    else this.#overflow(delivery)
+  }
+
+  /** The line is full. */
+  #overflow(delivery: Delivery): void {
+    const { overflow = 'newest' } = this.limits
+    const oldest = overflow === 'oldest' ? this.#queue.shift() : undefined
+    this.#drop('queueFull', oldest ?? delivery)
+    if (oldest !== undefined) this.#queue.push(delivery)
+    if (overflow !== 'session') return
+    this.expiryMs = 0
+    if (this.connection === undefined) this.run.broker().sessions.end(this)
+    else this.connection.disconnect(0x97, 'its queue is full')
   }
 
   /** Whether the client may be sent one more [MQTT-4.9.0-1]. */
@@ -215,10 +226,19 @@ export class Session {
 
   /** Forgets messages, in flight and in line; subscriptions stay. */
   forgetMessages(): void {
+    this.forget('inFlight')
+    this.forget('queued')
+  }
+
+  /** Forgets a part of it: what is under way in both directions, or what is in line. */
+  forget(part: Exclude<SessionPart, 'subscriptions'>): void {
+    if (part === 'queued') {
+      this.#queue = []
+      return
+    }
     this.inFlight.clear()
     this.received.clear()
     this.#released.clear()
-    this.#queue = []
     this.#resends = []
   }
 

@@ -47,14 +47,26 @@ export class Sessions {
     session.expiryTimer = undefined
     this.#router.removeAll(session)
     session.forgetMessages()
-    if (this.#sessions.get(session.clientId) === session) this.#sessions.delete(session.clientId)
+    // One that was parted from its client id leaves the will of the other alone.
+    if (!this.#holds(session)) return
+    this.#sessions.delete(session.clientId)
     this.#ended?.(session)
+  }
+
+  /** Takes the session off its client id: it stays with its connection, and ends with it. */
+  part(clientId: string): void {
+    this.#sessions.delete(clientId)
+  }
+
+  /** Whether the session is the one that its client id finds. */
+  #holds(session: Session): boolean {
+    return this.#sessions.get(session.clientId) === session
   }
 
   /** The connection of a session is gone: it lives on for its expiry interval [MQTT-3.1.2-23]. */
   release(session: Session): void {
     session.detach()
-    if (session.expiryMs <= 0) {
+    if (session.expiryMs <= 0 || !this.#holds(session)) {
       this.end(session)
       return
     }

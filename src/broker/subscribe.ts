@@ -7,8 +7,7 @@ import { hasWildcard, sharePrefix } from '../wire/topic-syntax.ts'
 import { allowed, authorize, type Decision, endAfterAnswer, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
 import { explained } from './explanation.ts'
-import type { Delivery } from './message.ts'
-import { splitShared } from './router.ts'
+import type { Delivery, Message } from './message.ts'
 import type { Session, Subscription } from './session.ts'
 
 /** Handles a SUBSCRIBE. */
@@ -78,7 +77,7 @@ function finish(broker: Broker, packet: SubscribePacket, connection: Connection,
     connection.sendPacket(explained(reply, properties, connection), { kind: 'reply', packet }) // [MQTT-3.8.4-1]
   }
   for (const decision of decisions) endAfterAnswer(connection, decision, 'SUBSCRIBE')
-  for (const { subscription, isNew } of retained) sendRetained(broker, session, subscription, isNew)
+  for (const { subscription, isNew } of retained) sendRetained(broker, connection, subscription, isNew)
 }
 
 function lowest(...levels: number[]): QoS {
@@ -92,12 +91,15 @@ function subscriptionOf(session: Session, request: SubscriptionRequest, qos: QoS
 }
 
 /** Retained messages for a subscription, by its retain handling [MQTT-3.3.1-9, -10, -11]; never for a shared one. */
-function sendRetained(broker: Broker, session: Session, subscription: Subscription, isNew: boolean): void {
+function sendRetained(broker: Broker, connection: Connection, subscription: Subscription, isNew: boolean): void {
+  const { hooks } = broker.run
   const handling = subscription.request.rh ?? 0
-  if (handling === 2 || (handling === 1 && !isNew) || subscription.filter.startsWith(sharePrefix)) return
-  for (const message of broker.retained.matching(splitShared(subscription.filter).topicFilter)) {
+  if (handling === 2 || (handling === 1 && !isNew)) return
+  let messages: readonly Message[] = subscription.filter.startsWith(sharePrefix) ? [] : broker.retained.matching(subscription.filter)
+  if (hooks.retained.isUsed()) messages = hooks.retained.call(Object.freeze(messages), subscription, connection)
+  for (const message of messages) {
     const delivery: Delivery = {
-      session,
+      session: subscription.session,
       message: { ...message, reason: 'retained' },
       qos: lowest(message.qos, subscription.qos),
       retain: true, // [MQTT-3.3.1-8]

@@ -67,6 +67,8 @@ export class Connection {
   /** The client id in use: the assigned one where CONNECT had none. */
   clientId: string | undefined
   session: Session | undefined
+  /** The connection that took the session over, once there is one. */
+  successor: Connection | undefined
   /** How it ended, once it has. */
   ended: DisconnectInfo | undefined
   /** When the last bytes came, on the server's clock. */

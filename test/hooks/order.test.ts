@@ -20,6 +20,8 @@ function tracer(lines: string[]) {
       hooks.packetIn.tap(at, (packet) => write(`packetIn ${packet.cmd}`))
       hooks.authorize.tap(at, (_decision, request) => write(`authorize ${request.kind}`))
       hooks.session.tap(at, (plan) => write(`session resume=${plan.resume}`))
+      hooks.retained.tap(at, (messages, { filter }) => write(`retained ${messages.length} for ${filter}`))
+      hooks.will.tap(at, ({ publish, delayMs }) => write(`will publish=${publish} ${delayMs}`))
       hooks.route.tap(at, (deliveries, message) => write(`route ${message.topic} to ${deliveries.length}`))
       hooks.packetId.tap(at, (ids) => write(`packetId last=${ids.last}`))
       hooks.send.tap(at, (steps, cause) => write(`send ${cause.kind}: ${planText(steps)}`))
@@ -31,11 +33,11 @@ function tracer(lines: string[]) {
   })
 }
 
-test('a client that connects, subscribes, publishes to itself and breaks a rule passes all fourteen hooks in this order', async () => {
+test('a client that connects, subscribes, publishes to itself and breaks a rule passes all sixteen hooks in this order', async () => {
   const lines: string[] = []
   const server = await memoryServer({ plugins: [tracer(lines)] })
   const client = connectMemory(server, 5)
-  await client.connect({ clientId: 'golden', keepalive: 10 })
+  await client.connect({ clientId: 'golden', keepalive: 10, will: { topic: 'gone', payload: Buffer.alloc(0), qos: 0, retain: false } })
   await client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'a/#', qos: 1 }] }).next('suback')
   await client.send({ cmd: 'publish', topic: 'a/b', qos: 1, messageId: 7, payload: 'x' }).next('puback')
   const delivered = await client.next('publish')
@@ -64,6 +66,7 @@ test('a client that connects, subscribes, publishes to itself and breaks a rule 
     authorize subscribe
     send reply: SUBACK id 1 [0x01]
       record packet out suback
+    retained 0 for a/#
     wire out
     wire in
       record packet in publish
@@ -98,6 +101,8 @@ test('a client that connects, subscribes, publishes to itself and breaks a rule 
       record packet out disconnect
     wire out
       record close
+    will publish=true 0
+    route gone to 0
     disconnect by server (fin)
     timer linger 2000
     serverStop: stop() was called"
