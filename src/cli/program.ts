@@ -13,7 +13,7 @@ export async function program(words: readonly string[]): Promise<number> {
     .description('An MQTT server for testing MQTT clients: correct by default, and as wrong as you want it to be.')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
-    .usage('[options]\n       mqttest exec [options] -- <command> [arguments...]')
+    .usage('[options]\n       mqttest exec [options] -- <command> [arguments...]\n       mqttest plugins [name]')
     .enablePositionalOptions()
     .argument('[word]')
     .addHelpText('after', serveExamples)
@@ -21,7 +21,13 @@ export async function program(words: readonly string[]): Promise<number> {
     .configureOutput({ writeErr: (text) => process.stderr.write(text.replace(/^error: /, 'mqttest: ')) })
     .showSuggestionAfterError()
     .action(async (word: string | undefined, flags: Flags) => {
-      if (word !== undefined) root.error(`error: there is no command '${word}'.${nameHint(word, ['exec'])}`)
+      if (word !== undefined)
+        root.error(
+          `error: there is no command '${word}'.${nameHint(
+            word,
+            root.commands.map((command) => command.name()),
+          )}`,
+        )
       const { serve } = await import('./serve.ts')
       code = await serve(joinFlags({}, flags))
     })
@@ -37,6 +43,19 @@ export async function program(words: readonly string[]): Promise<number> {
     .action(async (command: string[], flags: Flags) => {
       const { exec } = await import('./exec.ts')
       code = await exec(command, joinFlags(root.opts<Flags>(), flags))
+    })
+  root
+    .command('plugins')
+    .description('list the plugins and packs that there are here, or show one')
+    .usage('[options] [name]')
+    .helpOption('-h, --help', 'print this help')
+    .argument('[name]', 'the plugin or pack to show')
+    .option('--json', 'as JSON')
+    .option('--config <path>', 'take this config file; by default it is looked for from here up to the package')
+    .option('--no-config', 'take no config file')
+    .action(async (name: string | undefined, flags: Pick<Flags, 'config'> & { readonly json?: boolean }) => {
+      const { plugins } = await import('./plugins.ts')
+      code = await plugins(name, flags)
     })
   try {
     await root.parseAsync(await withPluginFlags(words, root), { from: 'user' })
