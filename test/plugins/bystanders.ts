@@ -27,4 +27,5 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'session-override': { options: { mode: 'forget' }, scope: { clientId: 'nobody' } },
   'stop-after': { connections: 10_000, time: '1000h', idle: '1000h' },
   'topic-acl': { publish: ['#'], subscribe: ['#', '$share/#', '$SYS/#'], receive: ['#', '$SYS/#'], denyPublish: ['office/#'] },
+  suback: { packets: ['suback', 'unsuback'], codes: { 'office/#': 'not-authorized' }, count: 'merged' },
 }
