@@ -24,6 +24,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'pid-strategy': { strategy: 'sequential' },
   reject: { clientId: 'nobody' },
   reorder: { topic: 'office/#', packets: 'publish' },
+  'server-disconnect': { packet: 'publish', nth: 10_000, time: '100h' },
   'session-override': { options: { mode: 'forget' }, scope: { clientId: 'nobody' } },
   'stop-after': { connections: 10_000, time: '1000h', idle: '1000h' },
   'topic-acl': { publish: ['#'], subscribe: ['#', '$share/#', '$SYS/#'], receive: ['#', '$SYS/#'], denyPublish: ['office/#'] },
