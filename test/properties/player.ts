@@ -7,8 +7,6 @@ import { cutAt, encoded } from '../support/bytes.ts'
 export interface PlayerOptions {
   readonly name: string
   readonly version: ProtocolVersion
-  /** The QoS that it subscribes with. */
-  readonly qos: QoS
   /** MQTT 5: how many messages it takes without an answer. */
   readonly receiveMaximum: number
 }
@@ -40,6 +38,9 @@ export class Player {
   readonly #held = new Set<number>()
   /** Packet ids that the server uses now. */
   readonly #inFlight = new Set<number>()
+  /** SUBSCRIBE and UNSUBSCRIBE that are not answered yet, by packet id. */
+  readonly #asked = new Map<number, 'suback' | 'unsuback'>()
+  #lastAsked = 60_000
   /** Answers that it owes, in order. */
   #owed: PacketInput[] = []
 
@@ -48,9 +49,9 @@ export class Player {
     this.options = options
   }
 
-  /** What is still open: its own messages, and those of the server. */
+  /** What is still open: its own messages and requests, and the messages of the server. */
   get open(): number {
-    return this.#outgoing.size + this.#inFlight.size
+    return this.#outgoing.size + this.#inFlight.size + this.#asked.size
   }
 
   /** Connects, and says again what was not answered. */
@@ -60,13 +61,25 @@ export class Player {
     this.#client = client
     this.#read = 0
     this.#owed = []
+    this.#asked.clear()
     await client.connect({ clientId: name, clean: false, keepalive: 60, ...(version === 5 && { properties: { sessionExpiryInterval: 3600, receiveMaximum } }) })
     for (const [messageId, { packet, released }] of this.#outgoing) this.#say([released ? { cmd: 'pubrel', messageId } : { ...packet, dup: true }], [])
   }
 
-  async subscribe(filter: string): Promise<void> {
-    this.#say([{ cmd: 'subscribe', messageId: 65_535, subscriptions: [{ topic: filter, qos: this.options.qos }] }], [])
-    await this.#client?.next('suback')
+  /** Subscribes, or changes the QoS of a subscription; does not wait for the answer. */
+  subscribe(filter: string, qos: QoS, cuts: readonly number[]): void {
+    this.#say([{ cmd: 'subscribe', messageId: this.#ask('suback'), subscriptions: [{ topic: filter, qos }] }], cuts)
+  }
+
+  /** Ends a subscription, whether there is one or not. */
+  unsubscribe(filter: string, cuts: readonly number[]): void {
+    this.#say([{ cmd: 'unsubscribe', messageId: this.#ask('unsuback'), unsubscriptions: [filter] }], cuts)
+  }
+
+  #ask(answer: 'suback' | 'unsuback'): number {
+    this.#lastAsked = this.#lastAsked === 65_535 ? 60_001 : this.#lastAsked + 1
+    this.#asked.set(this.#lastAsked, answer)
+    return this.#lastAsked
   }
 
   /** Publishes several messages in one go, cut at some places. */
@@ -140,6 +153,11 @@ export class Player {
       case 'pubrel':
         this.#held.delete(packet.messageId)
         this.#owed.push({ cmd: 'pubcomp', messageId: packet.messageId })
+        return
+      case 'suback':
+      case 'unsuback':
+        if (this.#asked.get(packet.messageId) !== packet.cmd) this.faults.push(`${packet.cmd} ${packet.messageId} for nothing`)
+        this.#asked.delete(packet.messageId)
         return
       case 'disconnect':
         this.faults.push(`disconnected: ${packet.reasonCode}`)
