@@ -27,6 +27,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'server-disconnect': { packet: 'publish', nth: 10_000, time: '100h' },
   'session-override': { options: { mode: 'forget' }, scope: { clientId: 'nobody' } },
   'stop-after': { connections: 10_000, time: '1000h', idle: '1000h' },
-  'topic-acl': { publish: ['#'], subscribe: ['#', '$share/#', '$SYS/#'], receive: ['#', '$SYS/#'], denyPublish: ['office/#'] },
   suback: { packets: ['suback', 'unsuback'], codes: { 'office/#': 'not-authorized' }, count: 'merged' },
+  takeover: { policy: 'newest' },
+  'topic-acl': { publish: ['#'], subscribe: ['#', '$share/#', '$SYS/#'], receive: ['#', '$SYS/#'], denyPublish: ['office/#'] },
 }
