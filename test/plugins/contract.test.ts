@@ -1,0 +1,48 @@
+/** What every built-in plugin holds to, by the tests that authors of other plugins use; and that these tests find what is wrong. */
+import * as plugins from 'mqttest/plugins'
+import { type PluginTest, testPlugin } from 'mqttest/testing'
+import { describe, expect, test } from 'vitest'
+import { pluginsOf } from '../support/plugin-table.ts'
+import { bystanders } from './bystanders.ts'
+
+/** Options beyond the defaults that plugins are tried with as well: those that wait, count, draw by chance or end something. */
+const variants: { readonly [plugin: string]: readonly object[] } = {
+  'ack-delay': [{}, { packets: ['connack', 'puback', 'pubrec', 'pubrel', 'pingresp'], delay: '1s', jitter: '500ms', growth: 20, keepOrder: false }],
+  'close-after': [
+    { packet: 'puback', nth: 2 },
+    { packets: 4, when: 'instead', grace: '1s' },
+    { bytes: 100, how: 'rst' },
+    { bytes: 70, direction: 'out' },
+    { time: '50ms', how: 'stall' },
+  ],
+  'extended-ids': [{}, { maximumLength: 3 }],
+  'pid-strategy': [{}, { strategy: 'never-reuse' }, { strategy: 'fixed' }, { strategy: 'near-wrap' }],
+  reject: [{}, { action: 'drop' }, { clientId: 'anna', action: 'close' }],
+  'session-override': [{}, { mode: 'keep' }, { mode: 'expire', expiry: '1h', announce: false }],
+  'stop-after': [{ connections: 10_000, time: '1000h', idle: '1000h' }],
+}
+
+/** What a plugin does not hold to because of what it is, with the reason. */
+const exceptions: { readonly [plugin: string]: PluginTest['except'] } = {}
+
+describe.each(pluginsOf(plugins).map((factory) => [factory.meta.name, factory] as const))('%s', (name, factory) => {
+  const bystander = bystanders[name]
+  test('has a line in bystanders.ts', () => {
+    expect(bystander, `a line for '${name}' with options that keep its trigger away`).toBeDefined()
+  })
+  const options = variants[name]
+  testPlugin(
+    factory,
+    {
+      ...(options !== undefined && { options }),
+      ...(bystander !== undefined && { bystander }),
+      ...(exceptions[name] !== undefined && { except: exceptions[name] }),
+    },
+    test,
+  )
+})
+
+test('no line in bystanders.ts is about a plugin that does not exist', () => {
+  const names = pluginsOf(plugins).map((factory) => factory.meta.name)
+  expect(Object.keys(bystanders).filter((name) => !names.includes(name))).toEqual([])
+})
