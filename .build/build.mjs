@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { transform } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -58,3 +58,7 @@ if (existsSync(main)) {
   if (!readFileSync(main, 'utf8').startsWith('#!/usr/bin/env node\n')) throw new Error('src/cli/main.ts has to begin with #!/usr/bin/env node')
   chmodSync(main, 0o755)
 }
+
+// What editors complete JSON and YAML configs with.
+const { configSchema } = await import(pathToFileURL(join(dist, 'src/config/schema.js')).href)
+writeFileSync(join(dist, 'config.schema.json'), `${JSON.stringify(await configSchema(), undefined, 1)}\n`)

@@ -73,6 +73,8 @@ export interface Config extends Omit<StartOptions, 'config' | 'plugins'> {
   readonly plugins?: readonly ConfigEntry[]
   /** Configs to build on: files relative to this one, npm packages, or values. Later ones win, this one wins over all. */
   readonly extends?: ConfigBase | readonly ConfigBase[]
+  /** Where the JSON Schema is, for editors of JSON and YAML; not looked at here. */
+  readonly $schema?: string
 }
 
 /** Something that a config builds on. */

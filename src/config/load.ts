@@ -37,7 +37,7 @@ export async function loadConfig(path?: string, folder: string = process.cwd()):
 }
 
 /** The keys that may stand in a config file. */
-const configKeys = ['extends', ...startOptionKeys.filter((key) => key !== 'config')]
+const configKeys = ['extends', '$schema', ...startOptionKeys.filter((key) => key !== 'config')]
 
 /** `within`: the files on the way, outermost first, so that one that extends itself is noticed. */
 async function readConfig(found: ConfigFile, within: readonly string[], files: string[]): Promise<StartOptions> {
@@ -64,7 +64,7 @@ async function readValue(value: unknown, file: string, within: readonly string[]
     const advice = key === 'config' ? " A config builds on another with 'extends'." : nameHint(key, configKeys)
     throw placed(new MqttestError('MQTTEST_OPTION', `unknown option '${key}'.${advice}`), file)
   }
-  const { extends: bases, plugins, ...own } = value
+  const { extends: bases, plugins, $schema: _forEditors, ...own } = value
   let merged: StartOptions = {}
   for (const base of bases === undefined ? [] : [bases].flat()) merged = mergeOptions(merged, await readBase(base, file, within, files))
   try {

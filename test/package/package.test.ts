@@ -47,6 +47,11 @@ describe('the library', () => {
     }
   })
 
+  test('has a JSON Schema for config files', async () => {
+    const script = "console.log(Object.keys(require('mqttest/config.schema.json').definitions).includes('ack-delay'))"
+    expect(await output(commonjs, 'node', ['-e', script])).toBe('true\n')
+  })
+
   test('brings neither sources nor tests, and names no place of the machine that built it', async () => {
     const files = JSON.parse(await output(modules, 'npm', ['ls', '--json', 'mqttest']))
     expect(files.dependencies.mqttest.version).toBe(JSON.parse(readFileSync(join(modules, 'node_modules/mqttest/package.json'), 'utf8')).version)
