@@ -32,4 +32,5 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   suback: { packets: ['suback', 'unsuback'], codes: { 'office/#': 'not-authorized' }, count: 'merged' },
   takeover: { policy: 'newest' },
   'topic-acl': { publish: ['#'], subscribe: ['#', '$share/#', '$SYS/#'], receive: ['#', '$SYS/#'], denyPublish: ['office/#'] },
+  will: { publish: 'never', copies: 2, early: '1s', topic: ['office/#'] },
 }
