@@ -1,4 +1,5 @@
 /** The built-in plugins, one named export each; plugins/README.md has the table of what they do. */
+export { ackCode } from './ack-code.ts'
 export { ackDelay } from './ack-delay.ts'
 export { closeAfter } from './close-after.ts'
 export { connack } from './connack.ts'

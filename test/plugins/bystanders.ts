@@ -14,6 +14,7 @@ import type { Scope } from 'mqttest'
 type Options = { readonly [option: string]: unknown }
 
 export const bystanders: { readonly [plugin: string]: Options | { readonly options: Options; readonly scope: Scope } } = {
+  'ack-code': { topic: 'office/#', reasonCode: 'not-authorized', form: 'full' },
   'ack-delay': { packets: ['connack', 'puback', 'pubrec', 'pubrel', 'pubcomp', 'suback', 'unsuback', 'pingresp'], delay: 0 },
   'close-after': { packet: 'publish', nth: 10_000, bytes: 1_000_000, time: '100h' },
   connack: { which: 'both', returnCodes: { banned: 5 }, omit: ['serverReference'] },
