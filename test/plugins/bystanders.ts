@@ -31,6 +31,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   reject: { clientId: 'nobody' },
   reorder: { topic: 'office/#', packets: 'publish' },
   'server-disconnect': { packet: 'publish', nth: 10_000, time: '100h' },
+  'session-limits': { maximum: '1000h', queueLimit: 100_000, overflow: 'oldest' },
   'session-override': { options: { mode: 'forget' }, scope: { clientId: 'nobody' } },
   'stop-after': { connections: 10_000, time: '1000h', idle: '1000h' },
   suback: { packets: ['suback', 'unsuback'], codes: { 'office/#': 'not-authorized' }, count: 'merged' },
