@@ -27,6 +27,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'keep-alive': { minimum: 0, maximum: 65_535, factor: 1.5 },
   'mqtt3-idioms': {},
   offline: { time: '1000h', connects: 10_000, closed: 10_000 },
+  'packet-size': { maximum: 1_000_000, toClient: 1_000_000, announce: false },
   'pid-strategy': { strategy: 'sequential' },
   reject: { clientId: 'nobody' },
   reorder: { topic: 'office/#', packets: 'publish' },
