@@ -26,7 +26,6 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'half-open': { packet: 'publish', nth: 10_000, bytes: 1_000_000, time: '100h' },
   'keep-alive': { minimum: 0, maximum: 65_535, factor: 1.5 },
   'mqtt3-idioms': {},
-  offline: { time: '1000h', connects: 10_000, closed: 10_000 },
   'packet-size': { maximum: 1_000_000, toClient: 1_000_000, announce: false },
   'pid-strategy': { strategy: 'sequential' },
   reject: { clientId: 'nobody' },
