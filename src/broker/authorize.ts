@@ -40,6 +40,11 @@ export interface Decision {
    * DISCONNECT that the existing connection gets, 0x8E unless given.
    */
   readonly thenDisconnect?: number
+  /**
+   * publish, subscribe, unsubscribe: what is asked for is answered before it is carried out, and carried out so many milliseconds
+   * later, 0 at once. The answer says that nothing went wrong: nobody knows yet.
+   */
+  readonly effectDelay?: number
   /** takeover: how the existing connection ends: with DISCONNECT in MQTT 5 (the default), or closed or reset without a word. */
   readonly existing?: 'disconnect' | 'close' | 'reset'
   /** takeover: the existing connection ends before the new one gets its CONNACK (the default), or behind it. */

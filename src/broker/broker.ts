@@ -1,11 +1,13 @@
 /** What a correct server does with a packet. Knows no socket and no quirk. */
 import type { Soon } from '../call-hook.ts'
+import type { Timer } from '../clock.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { DisconnectInfo } from '../connection/lifecycle.ts'
 import type { Run } from '../run.ts'
 import type { Packet, Properties, PublishPacket, QoS, Will } from '../wire/packet.ts'
 import { handleAcknowledgement } from './acknowledge.ts'
 import { handleAuth } from './auth.ts'
+import type { Decision } from './authorize.ts'
 import { handleConnect } from './connect.ts'
 import { handleDisconnect } from './disconnect.ts'
 import type { Delivery, EncodedForms, Message, MessageReason } from './message.ts'
@@ -37,6 +39,8 @@ export class Broker {
   /** Whether a payload that is declared as text is checked to be text (MQTT 5 leaves it to the server). */
   readonly checksPayloads = true
   #clientIds = 0
+  /** What is answered, but not yet carried out. */
+  readonly #effects = new Set<Timer>()
   /** Connections whose end is dealt with: one that says a last word is gone for the broker before it is closed. */
   readonly #gone = new WeakSet<Connection>()
 
@@ -117,6 +121,19 @@ export class Broker {
     for (const delivery of chosen) delivery.session.deliver(delivery)
   }
 
+  /** Carries out what was answered already, as late as the decision says; the client may be gone by then. */
+  carryOut({ effectDelay = 0 }: Decision, effect: () => void): void {
+    if (effectDelay <= 0) {
+      effect()
+      return
+    }
+    const timer = this.run.arm('plugin', effectDelay, () => {
+      if (timer !== undefined) this.#effects.delete(timer)
+      effect()
+    })
+    if (timer !== undefined) this.#effects.add(timer)
+  }
+
   /** A client id for a client that has none. */
   makeClientId(): string {
     return `mqttest-${this.#clientIds++}-${this.run.random().fork('client-ids').fork(String(this.#clientIds)).integer(0, 0xff_ffff).toString(36)}`
@@ -124,6 +141,8 @@ export class Broker {
 
   /** Back to the beginning: no sessions, no retained messages. */
   reset(): void {
+    for (const timer of this.#effects) timer.cancel()
+    this.#effects.clear()
     this.wills.clear()
     this.sessions.clear()
     this.sessions.onEnd((session) => this.wills.sessionEnded(session))

@@ -90,7 +90,14 @@ function commit(broker: Broker, packet: PublishPacket, connection: Connection, d
     const encoded = raw !== undefined ? formsAsReceived(packet, raw, connection.version) : undefined
     const { maximumQos } = decision
     const taken = maximumQos !== undefined && maximumQos < packet.qos ? { ...packet, qos: maximumQos } : packet
-    subscribers = broker.publish(taken, connection, 'live', connection.clientId, encoded)
+    const { clientId } = connection
+    if (decision.effectDelay !== undefined) {
+      if (packet.qos > 0) answer(connection, packet, 0, decision)
+      broker.carryOut(decision, () => broker.publish(taken, connection, 'live', clientId))
+      endAfterAnswer(connection, decision, 'PUBLISH')
+      return
+    }
+    subscribers = broker.publish(taken, connection, 'live', clientId, encoded)
   }
   if (action !== 'drop' && packet.qos > 0) answer(connection, packet, action === 'accept' ? 0 : refused ? reasonCode : subscribers === 0 ? 0x10 : 0, decision)
   endAfterAnswer(connection, decision, 'PUBLISH')

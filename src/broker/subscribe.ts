@@ -56,6 +56,7 @@ function finish(broker: Broker, packet: SubscribePacket, connection: Connection,
   if (decisions.some((decision) => endedBy(connection, decision, 'SUBSCRIBE'))) return
   const granted: number[] = []
   const retained: { subscription: Subscription; isNew: boolean }[] = []
+  const later: { decision: Decision; subscription: Subscription }[] = []
   for (const [index, request] of packet.subscriptions.entries()) {
     const decision = decisions[index] ?? allowed
     const qos = lowest(request.qos, decision.maximumQos ?? 2, broker.run.settings.maximumQos)
@@ -66,8 +67,12 @@ function finish(broker: Broker, packet: SubscribePacket, connection: Connection,
     }
     granted.push(qos)
     if (decision.action === 'accept') continue
-    const isNew = !session.subscriptions.has(request.topic)
     const subscription = subscriptionOf(session, request, qos, packet)
+    if (decision.effectDelay !== undefined) {
+      later.push({ decision, subscription })
+      continue
+    }
+    const isNew = !session.subscriptions.has(request.topic)
     broker.router.add(subscription)
     retained.push({ subscription, isNew })
   }
@@ -78,6 +83,13 @@ function finish(broker: Broker, packet: SubscribePacket, connection: Connection,
   }
   for (const decision of decisions) endAfterAnswer(connection, decision, 'SUBSCRIBE')
   for (const { subscription, isNew } of retained) sendRetained(broker, connection, subscription, isNew)
+  for (const { decision, subscription } of later)
+    broker.carryOut(decision, () => {
+      if (session.connection === undefined && broker.sessions.get(session.clientId) !== session) return
+      const isNew = !session.subscriptions.has(subscription.filter)
+      broker.router.add(subscription)
+      if (session.connection === connection) sendRetained(broker, connection, subscription, isNew)
+    })
 }
 
 function lowest(...levels: number[]): QoS {

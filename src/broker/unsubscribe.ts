@@ -28,16 +28,21 @@ function finish(broker: Broker, packet: UnsubscribePacket, connection: Connectio
   const { session } = connection
   if (session === undefined) return
   if (decisions.some((decision) => endedBy(connection, decision, 'UNSUBSCRIBE'))) return
+  const later: { decision: Decision; filter: string }[] = []
   const granted = packet.unsubscriptions.map((filter, index) => {
     const decision = decisions[index] ?? allowed
     if (decision.action === 'accept') return 0x00
     if (decision.reasonCode >= 0x80) return decision.reasonCode
-    return broker.router.remove(session, filter) ? 0x00 : 0x11 // [MQTT-3.10.4-1]
+    if (decision.effectDelay === undefined) return broker.router.remove(session, filter) ? 0x00 : 0x11 // [MQTT-3.10.4-1]
+    later.push({ decision, filter })
+    return session.subscriptions.has(filter) ? 0x00 : 0x11
   })
-  if (decisions.some((decision) => decision.action === 'drop')) return
-  const reply: UnsubackPacket = { cmd: 'unsuback', messageId: packet.messageId }
-  if (connection.version === 5) reply.granted = granted
-  const properties = decisions.find((decision) => decision.properties !== undefined)?.properties
-  connection.sendPacket(explained(reply, properties, connection), { kind: 'reply', packet }) // [MQTT-3.10.4-4]
+  if (!decisions.some((decision) => decision.action === 'drop')) {
+    const reply: UnsubackPacket = { cmd: 'unsuback', messageId: packet.messageId }
+    if (connection.version === 5) reply.granted = granted
+    const properties = decisions.find((decision) => decision.properties !== undefined)?.properties
+    connection.sendPacket(explained(reply, properties, connection), { kind: 'reply', packet }) // [MQTT-3.10.4-4]
+  }
+  for (const { decision, filter } of later) broker.carryOut(decision, () => broker.router.remove(session, filter))
   for (const decision of decisions) endAfterAnswer(connection, decision, 'UNSUBSCRIBE')
 }
