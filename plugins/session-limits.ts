@@ -4,7 +4,7 @@ const never = 0xffff_ffff
 
 /**
  * How long the server keeps a session, and how much of it. What a client asks for is only a wish: it must take the expiry from
- * CONNACK [MQTT-3.2.2-21 is the same for the keep-alive], and in MQTT 3 it is told nothing at all.
+ * CONNACK (section 3.2.2.3.2), and in MQTT 3 it is told nothing at all.
  *
  *     sessionLimits({ maximum: '1h' })                          longer sessions are cut to an hour, and CONNACK says so
  *     sessionLimits({ maximum: '10s', announce: 'nothing' })    ... and it does not

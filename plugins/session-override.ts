@@ -1,4 +1,4 @@
-import { definePlugin, option } from '../src/index.ts'
+import { definePlugin, option, type SessionPart } from '../src/index.ts'
 
 /**
  * The session is not what client and server agreed on, or CONNACK does not say what it is. A client must take its own state
@@ -8,7 +8,10 @@ import { definePlugin, option } from '../src/index.ts'
  *   forget   the session is gone although the server promised to keep it, as after a restart without a disk
  *   expire   the session lives for `expiry` after the connection, whatever the client asked for; a clean session of MQTT 3,
  *            which ends with its connection, is left alone
- *   obey     the session is as agreed: for a wrong `sessionPresent` alone
+ *   obey     the session is as agreed: for a wrong `sessionPresent`, or a session that is there by half
+ *
+ *     sessionOverride({ subscriptions: 'lose' })                       the session is there, but nothing comes any more
+ *     sessionOverride({ inFlight: 'lose', sessionPresent: 'truth' })   exchanges at QoS 1 and 2 are forgotten, in both directions
  */
 export const sessionOverride = definePlugin({
   meta: {
@@ -25,24 +28,44 @@ export const sessionOverride = definePlugin({
     ],
   },
   options: {
-    mode: option.choice('what becomes of the session', ['keep', 'forget', 'expire', 'obey'], 'forget'),
+    mode: option.optional(
+      option.choice('what becomes of the session: forget unless given, or obey where a part of it is lost', ['keep', 'forget', 'expire', 'obey'], 'forget'),
+    ),
+    subscriptions: option.choice('what becomes of the subscriptions of a session that goes on', ['keep', 'lose'], 'keep'),
+    inFlight: option.choice('what becomes of its QoS 1 and 2 exchanges under way, in both directions', ['keep', 'lose'], 'keep'),
+    queued: option.choice('what becomes of the messages that wait for the client', ['keep', 'lose'], 'keep'),
     expiry: option.optional(option.duration('how long the session lives without a connection, for keep (for ever unless given) and expire', 0)),
     sessionPresent: option.choice('what CONNACK says about the session: the truth, always that it is there, or never', ['truth', 'always', 'never'], 'truth'),
     announce: option.flag('CONNACK tells an MQTT 5 client the expiry that it really gets', true),
   },
-  check({ mode, expiry, sessionPresent }) {
+  check(options) {
+    const { expiry, sessionPresent } = options
+    const mode = modeOf(options)
+    const loses = partsOf(options).length > 0
+    if (mode === 'forget' && loses) return 'mode forget loses every part of the session'
     if (mode === 'expire' && expiry === undefined) return "mode expire needs the option 'expiry'"
     if (expiry !== undefined && (mode === 'forget' || mode === 'obey')) return `option 'expiry' goes with keep and expire, not with ${mode}`
-    if (mode === 'obey' && sessionPresent === 'truth') return "mode obey does nothing without the option 'sessionPresent'"
+    if (mode === 'obey' && sessionPresent === 'truth' && !loses) return "mode obey does nothing without the option 'sessionPresent' or a part that is lost"
     return undefined
   },
-  setup({ hooks, on, name }, { mode, expiry, sessionPresent, announce }) {
+  setup({ hooks, on, name }, options) {
+    const { expiry, sessionPresent, announce } = options
+    const mode = modeOf(options)
+    const lose = partsOf(options)
     hooks.session.tap(name, (plan, packet, connection) => {
       const resume = mode === 'keep' ? plan.stored : mode === 'forget' ? false : plan.resume
       // What goes beyond the connection is the server's to decide; what does not is over with it.
       const ends = connection.version !== 5 && packet.clean
       const expiryMs = mode === 'keep' ? (expiry ?? Number.POSITIVE_INFINITY) : mode === 'expire' && !ends ? (expiry ?? plan.expiryMs) : plan.expiryMs
-      return { ...plan, resume, expiryMs, sessionPresent: sessionPresent === 'truth' ? resume : sessionPresent === 'always' }
+      return {
+        ...plan,
+        resume,
+        expiryMs,
+        sessionPresent: sessionPresent === 'truth' ? resume : sessionPresent === 'always',
+        // Nor can a DISCONNECT change it.
+        ...((mode === 'keep' || mode === 'expire') && { expiryRange: { minimumMs: expiryMs, maximumMs: expiryMs } }),
+        ...(lose.length > 0 && { lose: [...(plan.lose ?? []), ...lose] }),
+      }
     })
 
     if (announce) return
@@ -55,3 +78,16 @@ export const sessionOverride = definePlugin({
     )
   },
 })
+
+const parts = ['subscriptions', 'inFlight', 'queued'] as const satisfies readonly SessionPart[]
+
+type Parts = { readonly [Part in SessionPart]: 'keep' | 'lose' }
+
+/** The parts of a session that are lost. */
+function partsOf(options: Parts): readonly SessionPart[] {
+  return parts.filter((part) => options[part] === 'lose')
+}
+
+function modeOf(options: Parts & { readonly mode: 'keep' | 'forget' | 'expire' | 'obey' | undefined }): 'keep' | 'forget' | 'expire' | 'obey' {
+  return options.mode ?? (partsOf(options).length > 0 ? 'obey' : 'forget')
+}

@@ -144,6 +144,53 @@ describe('session-override', () => {
     }
   })
 
+  describe('a session that is there by half', () => {
+    /** Leaves a message in flight in each direction and one in line, comes back, and sees what is left. */
+    async function comeBack(options: Parameters<typeof sessionOverride>[0]) {
+      const server = await memoryServer({ plugins: [sessionOverride(options)] })
+      const { client } = await come(server, { clean: false, properties: { sessionExpiryInterval: 100, receiveMaximum: 1 } }, 5)
+      await client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'a', qos: 2 }] }).next('suback')
+      for (const payload of ['flying', 'waiting']) server.publish({ topic: 'a', qos: 1, payload })
+      await client.send({ cmd: 'publish', topic: 'b', qos: 2, messageId: 9 }).next('pubrec')
+      client.reset()
+      const { client: back, connack } = await come(server, { clean: false, properties: { sessionExpiryInterval: 100 } }, 5)
+      expect(connack.sessionPresent).toBe(true)
+      await back.settled()
+      const got = back.received.flatMap((packet) => (packet.cmd === 'publish' ? [`${packet.payload}`] : []))
+      await back.send({ cmd: 'pubrel', messageId: 9, reasonCode: 0 }).next('pubcomp')
+      const knew = server.records({ type: 'violation' }).length === 0
+      return { got, knew, isSubscribed: server.publish({ topic: 'a' }) === 1 }
+    }
+
+    test('whole, for comparison', async () => {
+      expect(await comeBack({ mode: 'keep' })).toEqual({ got: ['flying', 'waiting'], knew: true, isSubscribed: true })
+    })
+
+    test('subscriptions: lose: nothing new comes', async () => {
+      expect(await comeBack({ subscriptions: 'lose' })).toEqual({ got: ['flying', 'waiting'], knew: true, isSubscribed: false })
+    })
+
+    test('inFlight: lose: what was under way is forgotten in both directions', async () => {
+      expect(await comeBack({ inFlight: 'lose' })).toEqual({ got: ['waiting'], knew: false, isSubscribed: true })
+    })
+
+    test('queued: lose: what came meanwhile is lost, also beside mode keep', async () => {
+      expect(await comeBack({ mode: 'keep', queued: 'lose' })).toEqual({ got: ['flying'], knew: true, isSubscribed: true })
+    })
+  })
+
+  test('expire and keep: DISCONNECT does not change how long the session lives', async () => {
+    for (const options of [
+      { mode: 'expire', expiry: '30s' },
+      { mode: 'keep', expiry: '30s' },
+    ] as const) {
+      const server = await memoryServer({ plugins: [sessionOverride(options)] })
+      const { client } = await come(server, { clean: false, properties: { sessionExpiryInterval: 100 } }, 5)
+      await client.send({ cmd: 'disconnect', reasonCode: 0, properties: { sessionExpiryInterval: 1 } }).end()
+      expect(server.sessions[0]?.expiryMs).toBe(30_000)
+    }
+  })
+
   test('two clients have a session each; a scope leaves the other alone', async () => {
     const server = await memoryServer({ plugins: [[sessionOverride(), { clientId: 'dev' }]] })
     for (const clientId of ['dev', 'other']) await leaveSession(server, { clientId, clean: false })
@@ -172,5 +219,6 @@ describe('session-override', () => {
     expect(() => sessionOverride({ mode: 'expire' })).toThrow("mode expire needs the option 'expiry'")
     expect(() => sessionOverride({ expiry: 5 })).toThrow("option 'expiry' goes with keep and expire, not with forget")
     expect(() => sessionOverride({ mode: 'obey' })).toThrow(/does nothing without/)
+    expect(() => sessionOverride({ mode: 'forget', queued: 'lose' })).toThrow('mode forget loses every part of the session')
   })
 })
