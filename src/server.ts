@@ -312,7 +312,8 @@ export class Server {
       transport.destroy()
       return
     }
-    if (this.#offline === 'reset') {
+    // A client in the same process knows no refusal of the system: its connection is reset as well.
+    if (this.#offline === 'reset' || this.#offline === 'refused') {
       transport.listen({ data() {}, end() {}, drain() {}, closed() {} })
       transport.reset()
       return
