@@ -2,7 +2,7 @@ import { definePlugin, option, type PacketIdState, type Random } from '../src/in
 
 const highest = 65_535
 
-const strategies = ['sequential', 'descending', 'random', 'reuse', 'fixed', 'never-reuse', 'near-wrap'] as const
+const strategies = ['sequential', 'descending', 'random', 'reuse', 'fixed', 'never-reuse', 'near-wrap', 'mirror'] as const
 
 /** What is remembered about the ids of one session. */
 interface Course {
@@ -22,6 +22,8 @@ interface Course {
  *   reuse         the lowest that is free: an id comes back as soon as it is acknowledged
  *   never-reuse   scattered, and none comes back before all 65535 were used
  *   near-wrap     sequential from 65533 on, so that 1 comes after the third message
+ *   mirror        the id that the client used last itself, so that the same id is under way in both directions, which is legal
+ *                 (section 2.2.1); the next that is free where it is in use already
  *   fixed         always the same, free or not; 0 is illegal [MQTT-2.2.1-3]
  *
  * A session keeps its course over reconnects; a new session begins anew.
@@ -31,9 +33,9 @@ export const pidStrategy = definePlugin({
     name: 'pid-strategy',
     api: 1,
     group: 'sessions',
-    summary: 'The packet ids of messages to the client are descending, random, reused at once, always the same, or wrap soon.',
+    summary: 'The packet ids of messages to the client are descending, random, reused at once, always the same, those of the client itself, or wrap soon.',
     spec: ['MQTT-2.2.1-3', 'MQTT-2.2.1-4', 'MQTT-2.3.1-4'],
-    finds: 'clients that expect ascending ids, take a reused id for a repeat, or do not survive the wrap from 65535 to 1',
+    finds: 'clients that expect ascending ids, take a reused id for a repeat, mix up the two directions, or do not survive the wrap from 65535 to 1',
     seenIn: ['https://github.com/lpeterse/haskell-mqtt/pull/16'],
   },
   options: {
@@ -47,8 +49,15 @@ export const pidStrategy = definePlugin({
     if (id !== undefined && strategy !== 'fixed') return `option 'id' goes with fixed, not with ${strategy}`
     return undefined
   },
-  setup({ hooks, name }, { strategy, first, id = 1 }) {
+  setup({ hooks, on, name }, { strategy, first, id = 1 }) {
     const courses = new WeakMap<object, Course>()
+    /** The id that the client of a session used last. */
+    const mirrored = new WeakMap<object, number>()
+
+    if (strategy === 'mirror')
+      on(hooks.packetIn, { cmd: ['publish', 'subscribe', 'unsubscribe'] }, ({ messageId }, connection) => {
+        if (messageId !== undefined && connection.session !== undefined) mirrored.set(connection.session, messageId)
+      })
 
     hooks.packetId.tap(name, (ids, connection) => {
       if (strategy === 'fixed') return id
@@ -58,7 +67,7 @@ export const pidStrategy = definePlugin({
       const session = connection.session ?? connection
       const course = courses.get(session) ?? { last: undefined, stride: strategy === 'never-reuse' ? strideFrom(random) : 1 }
       courses.set(session, course)
-      course.last = next(ids, course, random)
+      course.last = strategy === 'mirror' ? free(ids, mirrored.get(session) ?? 1, 1) : next(ids, course, random)
       return course.last
     })
 

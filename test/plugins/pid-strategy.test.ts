@@ -68,6 +68,31 @@ describe('pid-strategy', () => {
     expect(await idsWith({ strategy: 'fixed', id: 7 }, 2)).toEqual([7, 7])
   })
 
+  test('mirror: the same id is under way in both directions at the same time', async () => {
+    const server = await memoryServer({ plugins: [pidStrategy({ strategy: 'mirror' })] })
+    const client = await subscribed(server)
+    expect(await ids(server, client, 1)).toEqual([1])
+    client.send({ cmd: 'publish', topic: 'a', qos: 2, messageId: 700 })
+    expect((await client.next('pubrec')).messageId).toBe(700)
+    expect((await client.next('publish')).messageId).toBe(700)
+    expect(await ids(server, client, 1, false)).toEqual([701])
+    client.send({ cmd: 'puback', messageId: 700 }, { cmd: 'pubrel', messageId: 700 })
+    expect((await client.next('pubcomp')).messageId).toBe(700)
+    expect(await ids(server, client, 1, false)).toEqual([700])
+    expect(server.report().violations).toEqual([])
+  })
+
+  test('mirror: each client is mirrored for itself, also by its SUBSCRIBE', async () => {
+    const server = await memoryServer({ plugins: [pidStrategy({ strategy: 'mirror' })] })
+    const [one, two] = [await subscribed(server, 'one'), await subscribed(server, 'two')]
+    await one.send({ cmd: 'subscribe', messageId: 65_535, subscriptions: [{ topic: 'b', qos: 1 }] }).next('suback')
+    await two.send({ cmd: 'unsubscribe', messageId: 9, unsubscriptions: ['b'] }).next('unsuback')
+    server.publish({ topic: 'a', qos: 1 })
+    server.publish({ topic: 'a', qos: 1 })
+    expect([(await one.next('publish')).messageId, (await one.next('publish')).messageId]).toEqual([65_535, 1])
+    expect([(await two.next('publish')).messageId, (await two.next('publish')).messageId]).toEqual([9, 10])
+  })
+
   for (const options of [
     { strategy: 'fixed', id: 0 },
     { strategy: 'sequential', first: 0 },
