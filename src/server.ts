@@ -11,11 +11,10 @@ import { type Duration, parseDuration } from './duration.ts'
 import { MqttestError, PluginError, RunFailedError } from './errors.ts'
 import type { OneOrMore } from './filter.ts'
 import { type Disposer, Installer } from './installer.ts'
-import type { Authority, Certificate } from './net/certificates.ts'
+import { Listeners } from './listeners.ts'
+import type { Certificate } from './net/certificates.ts'
 import { environmentOf, type ServerEnvironment } from './net/environment.ts'
-import type { ListenerOwner } from './net/layers.ts'
 import { placesOf } from './net/listen-options.ts'
-import { type Listener, listen } from './net/listener.ts'
 import { MemoryTransport } from './net/memory-transport.ts'
 import type { Transport } from './net/transport.ts'
 import type { PluginEntry } from './pack.ts'
@@ -91,19 +90,15 @@ export class Server {
   readonly #installer: Installer
   readonly #tally = new Tally()
   readonly #connections = new Connections()
-  readonly #listeners: Listener[] = []
+  readonly #listeners: Listeners
   readonly #pluginErrors: PluginError[] = []
   readonly #startedMs: number
   #random: Random
   #taken = 0
   #expecter: Expecter
-  #offline: OfflineOptions['mode'] | undefined
-  #offlineTimer: Timer | undefined
   #stopping: Promise<Report> | undefined
   #settle!: { resolve(report: Report): void; reject(error: unknown): void }
   #hooks: PluginHooks | undefined
-  #authority: Promise<Authority> | undefined
-  #ca: string | undefined
   #closeDump: (() => Promise<void>) | undefined
 
   /** Use {@link start}. */
@@ -164,6 +159,13 @@ export class Server {
     this.#run = run
     this.#broker = new Broker(run)
     this.#startedMs = clock.now()
+    const note = (level: 'warn' | 'error', message: string) => this.#journal.add({ type: 'note', connection: undefined, level, source: 'mqttest', message })
+    this.#listeners = new Listeners({
+      accept: (transport) => this.#accept(transport),
+      failed: (reason, url) => note('warn', `a client of ${url} did not get through: ${reason}`),
+      arm: (delayMs, action) => this.#timers.arm('offline', delayMs, action),
+      stayedOffline: (error) => note('error', messageOf(error)),
+    })
     this.#expecter = new Expecter(run, undefined)
     this.#installer = new Installer({
       server: this,
@@ -190,22 +192,22 @@ export class Server {
 
   /** Address of the first listener: 'mqtt://127.0.0.1:1883'. Empty where the server does not listen. */
   get url(): string {
-    return this.#listeners[0]?.url ?? ''
+    return this.#listeners.all[0]?.url ?? ''
   }
 
   /** Port of the first listener; 0 where it has none. */
   get port(): number {
-    return this.#listeners[0]?.port ?? 0
+    return this.#listeners.all[0]?.port ?? 0
   }
 
   /** Host of the first listener. */
   get host(): string {
-    return this.#listeners[0]?.host ?? ''
+    return this.#listeners.all[0]?.host ?? ''
   }
 
   /** Addresses of all listeners, in the order of the option `listen`. */
   get urls(): readonly string[] {
-    return this.#listeners.map((listener) => listener.url)
+    return this.#listeners.all.map((listener) => listener.url)
   }
 
   /**
@@ -213,21 +215,12 @@ export class Server {
    * no listener needed one.
    */
   get ca(): string | undefined {
-    return this.#ca
+    return this.#listeners.ca
   }
 
   /** A certificate for a client, signed by `ca`: for listeners with `clientCertificate`. */
   async clientCertificate(name = 'client'): Promise<Certificate> {
-    return (await this.#makeAuthority()).client(name)
-  }
-
-  #makeAuthority(): Promise<Authority> {
-    this.#authority ??= import('./net/certificates.ts').then(async ({ createAuthority }) => {
-      const authority = await createAuthority()
-      this.#ca = authority.ca
-      return authority
-    })
-    return this.#authority
+    return (await this.#listeners.authority()).client(name)
   }
 
   /**
@@ -235,36 +228,24 @@ export class Server {
    * MQTT_WSS_URL where it listens so.
    */
   get env(): ServerEnvironment {
-    return environmentOf(this.#listeners)
+    return environmentOf(this.#listeners.all)
   }
 
   /** @internal Sets up plugins, opens the dump and the listeners. Called once, by `start`. */
   async open(): Promise<void> {
     const { options, places } = { options: this.#options, places: placesOf(this.#options) }
-    const owner: ListenerOwner = {
-      accept: (transport) => this.#accept(transport),
-      failed: (reason, url) =>
-        this.#journal.add({
-          type: 'note',
-          connection: undefined,
-          level: 'warn',
-          source: 'mqttest',
-          message: `a client of ${url} did not get through: ${reason}`,
-        }),
-      authority: () => this.#makeAuthority(),
-    }
     try {
       await this.#installer.installAll(this.#plugins)
       if (options.dump !== undefined) {
         const { openDump } = await import('./record/dump.ts')
         this.#closeDump = openDump(options.dump, this.#journal, this.clock)
       }
-      for (const place of places) this.#listeners.push(await listen(place, owner))
+      await this.#listeners.open(places)
       if (this.#hookSet.hooks.serverStart.isUsed()) await soon<void>((done) => this.#hookSet.hooks.serverStart.callAsync(this, () => done()))
       const failed = this.#pluginErrors[0]
       if (failed !== undefined && options.onPluginError !== 'warn') throw failed
     } catch (error) {
-      await Promise.all(this.#listeners.map((listener) => listener.close()))
+      await this.#listeners.close()
       this.#installer.removeAll()
       await this.#closeDump?.()
       throw error
@@ -313,7 +294,7 @@ export class Server {
       return
     }
     // A client in the same process knows no refusal of the system: its connection is reset as well.
-    if (this.#offline === 'reset' || this.#offline === 'refused') {
+    if (this.#listeners.offline === 'reset' || this.#listeners.offline === 'refused') {
       transport.listen({ data() {}, end() {}, drain() {}, closed() {} })
       transport.reset()
       return
@@ -322,10 +303,10 @@ export class Server {
     this.#connections.add(connection)
     const { kind, listener, remoteAddress } = transport
     this.#journal.add({ type: 'open', connection: connection.number, transport: kind, listener, remoteAddress })
-    if (this.#offline === 'unanswered') connection.stall()
+    if (this.#listeners.offline === 'unanswered') connection.stall()
     connection.start()
     const { maxConnections } = this.#options
-    if (maxConnections !== undefined && this.#connections.accepted >= maxConnections) for (const listener of this.#listeners) void listener.close()
+    if (maxConnections !== undefined && this.#connections.accepted >= maxConnections) void this.#listeners.close()
   }
 
   /** @internal Joins a client in the same process; resolves with its end. */
@@ -460,7 +441,6 @@ export class Server {
     this.#installer.clear()
     this.#hooks = undefined
     this.#broker.reset()
-    this.#timersForRuntimeOnly()
     await turn()
     this.#journal.clear()
     this.#tally.clear()
@@ -472,34 +452,19 @@ export class Server {
     await this.#installer.installAll(this.#plugins)
   }
 
-  #timersForRuntimeOnly(): void {
-    this.#offlineTimer?.cancel()
-    this.#offlineTimer = undefined
-  }
-
   /** Goes offline: new connections are refused, those that exist are reset, unless told otherwise. */
   async offline(options: OfflineOptions | Duration = {}): Promise<void> {
     const { for: forHowLong, mode = 'refused', connections = 'rst' } = typeof options === 'object' ? options : { for: options }
-    this.#offline = mode
-    this.#offlineTimer?.cancel()
-    if (mode === 'refused') await Promise.all(this.#listeners.map((listener) => listener.close()))
+    this.#listeners.leave(mode)
+    if (mode === 'refused') await this.#listeners.close()
     if (connections !== 'keep') for (const connection of [...this.#connections.open]) connection.close(connections, { reason: 'the server went offline' })
-    if (forHowLong !== undefined) this.#offlineTimer = this.#timers.arm('offline', parseDuration(forHowLong, 'for'), () => this.#comeBack())
+    if (forHowLong !== undefined) this.#listeners.comeBackIn(parseDuration(forHowLong, 'for'))
   }
 
   /** Comes back, at the same place. Throws MQTTEST_LISTEN where somebody else has taken it meanwhile. */
   async online(): Promise<void> {
     this.#checkRunning()
-    this.#offline = undefined
-    this.#offlineTimer?.cancel()
-    this.#offlineTimer = undefined
-    await Promise.all(this.#listeners.map((listener) => listener.reopen()))
-  }
-
-  #comeBack(): void {
-    this.online().catch((error: unknown) =>
-      this.#journal.add({ type: 'note', connection: undefined, level: 'error', source: 'mqttest', message: messageOf(error) }),
-    )
+    await this.#listeners.comeBack()
   }
 
   #checkRunning(): void {
@@ -576,8 +541,9 @@ export class Server {
 
   async #stop(reason: string): Promise<Report> {
     this.#options.signal?.removeEventListener('abort', this.#aborted)
+    this.#listeners.stay()
     // Not before the caller has its promise: `#accept` looks at it.
-    await Promise.all(this.#listeners.map((listener) => listener.close()))
+    await this.#listeners.close()
     for (const connection of [...this.#connections.open]) connection.disconnect(0x8b, 'the server stopped')
     await this.#connections.letGo()
     await this.#sayServerStop(reason)

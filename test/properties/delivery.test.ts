@@ -185,6 +185,6 @@ test('what each quality of service promises is kept, nothing comes that nobody a
       await server.stop()
       expect(clock.pending).toBe(0)
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   )
 })
