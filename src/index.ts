@@ -28,7 +28,7 @@ export type { ListenOptions } from './net/listen-options.ts'
 export type { CertificateKind, HandshakeFault, TlsOptions } from './net/secure-options.ts'
 export type { TransportKind } from './net/transport.ts'
 export type { WebSocketOptions } from './net/websocket-options.ts'
-export type { Json, Option, OptionTable } from './option.ts'
+export type { Json, Option, OptionInput, OptionOutput, OptionTable } from './option.ts'
 export { option } from './option-kinds.ts'
 export {
   definePack,
@@ -55,6 +55,8 @@ export {
   type PluginLog,
   type PluginMeta,
   pluginApi,
+  type SchemaInput,
+  type SchemaOutput,
   type StandardSchema,
   type Teardown,
 } from './plugin.ts'
@@ -76,7 +78,7 @@ export type { ConnectionReport, DropReport, PacketCounts, Report, ViolationRepor
 export type { WaitOptions } from './record/wait.ts'
 export type { LintMode } from './run.ts'
 export { fitsPattern, type Scope } from './scope.ts'
-export { selected, selection } from './selection.ts'
+export { type Selection, selected, selection } from './selection.ts'
 export type { OfflineOptions, RecordFilter, Server, ServerMessage } from './server.ts'
 export type { BrokerOptions } from './settings.ts'
 export { type DumpOptions, type StartOptions, start } from './start.ts'

@@ -13,7 +13,7 @@ export async function program(words: readonly string[]): Promise<number> {
     .description('An MQTT server for testing MQTT clients: correct by default, and as wrong as you want it to be.')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
-    .usage('[options]\n       mqttest exec [options] -- <command> [arguments...]\n       mqttest plugins [name]')
+    .usage('[options]\n       mqttest exec [options] -- <command> [arguments...]\n       mqttest plugins [name]\n       mqttest init [plugin | pack] [name]')
     .enablePositionalOptions()
     .argument('[word]')
     .addHelpText('after', serveExamples)
@@ -57,6 +57,28 @@ export async function program(words: readonly string[]): Promise<number> {
       const { plugins } = await import('./plugins.ts')
       code = await plugins(name, flags)
     })
+  const write = root
+    .command('init')
+    .description('write a config into this folder, or a package for a plugin or a pack of your own')
+    .usage('\n       mqttest init plugin [name]\n       mqttest init pack [name]')
+    .helpOption('-h, --help', 'print this help')
+    .argument('[what]')
+    .action(async (what: string | undefined) => {
+      if (what !== undefined) write.error(`error: there is nothing called '${what}' to write.${nameHint(what, ['plugin', 'pack'])}`)
+      const { init } = await import('./init/init.ts')
+      code = await init('config')
+    })
+  write.configureHelp({ visibleArguments: (command) => (command === write ? [] : [...command.registeredArguments]) })
+  for (const what of ['plugin', 'pack'] as const)
+    write
+      .command(what)
+      .description(`write a package for a ${what}: TypeScript, test, README, CI`)
+      .helpOption('-h, --help', 'print this help')
+      .argument('[name]', "its name: 'flaky-gateway', '@acme/flaky-gateway'")
+      .action(async (name: string | undefined) => {
+        const { init } = await import('./init/init.ts')
+        code = await init(what, name)
+      })
   try {
     await root.parseAsync(await withPluginFlags(words, root), { from: 'user' })
   } catch (error) {
