@@ -34,11 +34,14 @@ export interface EncodedForms {
   of?: Message
   /** The properties with their length, for a delivery that adds none. */
   propertyBytes?: Buffer
-  /** Whether the payload stands in bytes that came from a client and that nobody else had in hand: it can be sent from there. */
+  /** Whether the payload is large, and stands in bytes that came from a client and that nobody else had in hand: it is sent from there. */
   payloadStands?: boolean
   /** The whole packet at QoS 0, by protocol form and retain flag: [MQTT 3, MQTT 3 retained, MQTT 5, MQTT 5 retained]. */
   qos0?: (Buffer | undefined)[]
 }
+
+/** Size of a payload, in bytes, from which naming it to the system beside its head is cheaper than copying it. */
+const worthSplitting = 8192
 
 /** One message for one session. */
 export interface Delivery {
@@ -53,17 +56,19 @@ export interface Delivery {
 }
 
 /**
- * The forms of a message that nobody had in hand since it came. Its own bytes can be sent on as they are: the payload always,
- * and the whole packet at QoS 0, not retained, without properties, under a header in its shortest form.
+ * The forms of a message that nobody had in hand since it came. Its own bytes can be sent on as they are: a large
+ * payload, and the whole packet at QoS 0, not retained, without properties, under a header in its shortest form.
  */
 export function formsAsReceived(packet: PublishPacket, raw: Buffer, version: ProtocolVersion): EncodedForms {
+  const forms: EncodedForms = {}
+  if (packet.payload.length >= worthSplitting) forms.payloadStands = true
   const { length } = raw
   const header = length <= 2 + 127 ? 2 : length <= 3 + 16_383 ? 3 : length <= 4 + 2_097_151 ? 4 : 5
   const isShortest = (raw[header - 1] ?? 128) < 128 && (header === 2 || (raw[header - 2] ?? 0) > 127)
-  if (raw[0] !== 0x30 || packet.properties !== undefined || !isShortest) return { payloadStands: true }
-  const qos0: (Buffer | undefined)[] = []
-  qos0[encodedIndex(version, false)] = raw
-  return { payloadStands: true, qos0 }
+  if (raw[0] !== 0x30 || packet.properties !== undefined || !isShortest) return forms
+  forms.qos0 = []
+  forms.qos0[encodedIndex(version, false)] = raw
+  return forms
 }
 
 /**

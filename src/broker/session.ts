@@ -21,9 +21,6 @@ export interface Subscription {
   readonly identifier: number | undefined
 }
 
-/** Size of a payload, in bytes, from which naming it to the system beside its head is cheaper than copying it. */
-const worthSplitting = 8192
-
 /** Why a message was dropped for a client. */
 export type DropReason = 'queueFull' | 'tooLarge' | 'expired' | 'slow'
 
@@ -270,8 +267,8 @@ export class Session {
   #bytes(connection: Connection, packet: PublishPacket, delivery: Delivery, propertyBytes: Buffer | undefined): PacketBytes {
     const encoded = formsOf(delivery.message)
     if (packet.qos > 0 || packet.dup || packet.topic === '' || (propertyBytes !== undefined && propertyBytes !== encoded.propertyBytes)) {
-      const isApart = encoded.payloadStands === true && packet.payload.length >= worthSplitting
-      return isApart ? encodePublishApart(packet, connection.version, propertyBytes) : encodePublish(packet, connection.version, propertyBytes)
+      const encode = encoded.payloadStands === true ? encodePublishApart : encodePublish
+      return encode(packet, connection.version, propertyBytes)
     }
     const index = encodedIndex(connection.version, packet.retain)
     const forms = (encoded.qos0 ??= [])

@@ -1,6 +1,6 @@
 /** What leaves a connection: one buffer per tick, through the `wire` hook, to the transport; or held back while it stalls. */
 import type { FrameStep } from '../steps.ts'
-import { type PacketBytes, SplitPacket } from '../wire/split.ts'
+import { isSplit, type PacketBytes } from '../wire/split.ts'
 import type { Connection } from './connection.ts'
 import { WireLane } from './wire-lane.ts'
 
@@ -48,7 +48,7 @@ export class Outbox {
   put(bytes: PacketBytes): void {
     if (this.#line.length === 0) this.#connection.run.flushSoon(this.#connection)
     this.#bytes += bytes.length
-    if (bytes instanceof SplitPacket) this.#line.push(bytes.head, bytes.payload)
+    if (isSplit(bytes)) this.#line.push(bytes.head, bytes.payload)
     else this.#line.push(bytes)
   }
 

@@ -8,7 +8,7 @@
 import { decode } from '../wire/decode.ts'
 import { Malformed } from '../wire/malformed.ts'
 import { type Command, commandByType, type Packet, type ProtocolVersion } from '../wire/packet.ts'
-import { type PacketBytes, SplitPacket, whole } from '../wire/split.ts'
+import { isSplit, type PacketBytes, SplitPacket, whole } from '../wire/split.ts'
 import type { Direction, JournalRecord, PacketRecord } from './journal.ts'
 
 /** When the run began, by both clocks. */
@@ -156,7 +156,7 @@ export class Shelf {
   ): void {
     const place = this.#newPlace()
     const columns = this.#columns
-    const inPieces = raw instanceof SplitPacket
+    const inPieces = isSplit(raw)
     columns.memory[place] = inPieces ? raw : raw.buffer
     columns.causes[place] = cause
     columns.starts[place] = inPieces ? 0 : raw.byteOffset

@@ -121,28 +121,26 @@ function encodeConnack(packet: ConnackPacket, version: ProtocolVersion): Buffer 
  * (MQTT 3). The caller may know them already, from the packet that brought the message.
  */
 export function encodePublish(packet: PublishPacket, version: ProtocolVersion, propertyBytes: Buffer | undefined): Buffer {
-  const { payload } = packet
-  const bytes = publishHead(packet, version, propertyBytes, payload.length)
-  bytes.set(payload, bytes.length - payload.length)
-  return bytes
+  return publishBytes(packet, version, propertyBytes, false)
 }
 
 /** The same without a copy of the payload, which is sent from where it stands. */
 export function encodePublishApart(packet: PublishPacket, version: ProtocolVersion, propertyBytes: Buffer | undefined): SplitPacket {
-  return new SplitPacket(publishHead(packet, version, propertyBytes, 0), packet.payload)
+  return new SplitPacket(publishBytes(packet, version, propertyBytes, true), packet.payload)
 }
 
-/** A PUBLISH up to its payload, with so much room behind it. */
-function publishHead(packet: PublishPacket, version: ProtocolVersion, propertyBytes: Buffer | undefined, room: number): Buffer {
+/** A PUBLISH, with its payload or up to it. */
+function publishBytes(packet: PublishPacket, version: ProtocolVersion, propertyBytes: Buffer | undefined, isApart: boolean): Buffer {
   const topic: string | Buffer = packet.topic
   const topicLength = typeof topic === 'string' ? Buffer.byteLength(topic) : Buffer.from(topic).length
   if (topicLength > 65_535)
     throw new MqttestError('MQTTEST_ENCODE', `a topic has at most 65535 bytes, this one has ${topicLength}; send the bytes with { raw } instead`)
+  const payload = packet.payload
   const qos: number = packet.qos
   const idLength = qos > 0 ? 2 : 0
   const properties = version === 5 ? (propertyBytes ?? noProperties) : undefined
-  const remaining = 2 + topicLength + idLength + (properties?.length ?? 0) + packet.payload.length
-  const bytes = messageMemory.take(1 + varintLength(remaining) + remaining - packet.payload.length + room)
+  const remaining = 2 + topicLength + idLength + (properties?.length ?? 0) + payload.length
+  const bytes = messageMemory.take(1 + varintLength(remaining) + remaining - (isApart ? payload.length : 0))
   bytes[0] = 0x30 | (packet.dup ? 8 : 0) | ((qos & 3) << 1) | (packet.retain ? 1 : 0)
   let at = writeVarint(bytes, remaining, 1)
   bytes[at++] = topicLength >> 8
@@ -155,7 +153,11 @@ function publishHead(packet: PublishPacket, version: ProtocolVersion, propertyBy
     bytes[at++] = id >> 8
     bytes[at++] = id & 255
   }
-  if (properties !== undefined) bytes.set(properties, at)
+  if (properties !== undefined) {
+    bytes.set(properties, at)
+    at += properties.length
+  }
+  if (!isApart) bytes.set(payload, at)
   return bytes
 }
 

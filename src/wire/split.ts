@@ -25,12 +25,17 @@ export class SplitPacket {
 /** The bytes of a packet, in one piece or in two. */
 export type PacketBytes = Buffer | SplitPacket
 
+/** Whether a packet is in two pieces. Asked several times for every packet: `instanceof` would be felt. */
+export function isSplit(bytes: PacketBytes): bytes is SplitPacket {
+  return !ArrayBuffer.isView(bytes)
+}
+
 /** The piece in which the type and the packet id stand. */
 export function headOf(bytes: PacketBytes): Buffer {
-  return bytes instanceof SplitPacket ? bytes.head : bytes
+  return isSplit(bytes) ? bytes.head : bytes
 }
 
 /** A packet in one piece. */
 export function whole(bytes: PacketBytes): Buffer {
-  return bytes instanceof SplitPacket ? bytes.joined() : bytes
+  return isSplit(bytes) ? bytes.joined() : bytes
 }
