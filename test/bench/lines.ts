@@ -39,6 +39,13 @@ export interface Line {
   measure(target: Target, bench: Bench): Promise<number | undefined>
 }
 
+/**
+ * What is wanted of every rate, recording included: it is what we promise, and a line that comes near it is looked into before
+ * users notice. A machine that does something else meanwhile takes more from the faster of two servers, so a run with noise
+ * in it may miss; that is shown in the table, and is no error.
+ */
+const wantedRate = 1.5
+
 type JobWithoutPort = Job extends infer J ? (J extends Job ? Omit<J, 'port'> : never) : never
 
 /** Starts a server, lets the load generator work on it, and stops it. */
@@ -60,7 +67,7 @@ function throughput(name: string, qos: 0 | 1 | 2, bytes: number, subscribers = 1
     name,
     unit: subscribers > 1 ? 'deliveries/s' : 'messages/s',
     better: 'more',
-    wanted: 1,
+    wanted: wantedRate,
     measure: (target, bench) => underLoad(target, bench, { kind: 'throughput', qos, bytes, subscribers, ms: bench.effort.ms }),
   }
 }
@@ -71,7 +78,7 @@ function curve(name: string, kind: 'subscriptions' | 'retained', count: number):
     name,
     unit: kind === 'retained' ? 'µs' : 'messages/s',
     better: kind === 'retained' ? 'less' : 'more',
-    wanted: 1,
+    wanted: kind === 'retained' ? 1 : wantedRate,
     measure: (target, bench) => underLoad(target, bench, { kind, count, ms: bench.effort.ms }),
   }
 }
@@ -81,7 +88,7 @@ function connects(name: string, abreast: number): Line {
     name,
     unit: 'connects/s',
     better: 'more',
-    wanted: 1,
+    wanted: wantedRate,
     measure: (target, bench) => underLoad(target, bench, { kind: 'connects', abreast, ms: bench.effort.ms }),
   }
 }
