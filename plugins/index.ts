@@ -2,6 +2,7 @@
 export { ackCode } from './ack-code.ts'
 export { ackDelay } from './ack-delay.ts'
 export { ackEarly } from './ack-early.ts'
+export { ackWrong } from './ack-wrong.ts'
 export { closeAfter } from './close-after.ts'
 export { connack } from './connack.ts'
 export { deliveryDelay } from './delivery-delay.ts'
