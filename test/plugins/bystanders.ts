@@ -32,6 +32,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   offline: { time: '1000h', connects: 10_000, closed: 10_000 },
   'packet-size': { maximum: 1_000_000, toClient: 1_000_000, announce: false },
   'pid-strategy': { strategy: 'sequential' },
+  'rate-limit': { messages: 10_000, bytes: 10_000_000, quotaMessages: 10_000, ban: '1h' },
   reject: { clientId: 'nobody' },
   reorder: { topic: 'office/#', packets: 'publish' },
   resend: { topic: 'office/#' },
