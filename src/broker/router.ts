@@ -100,6 +100,8 @@ export class Router {
     let deliveries: readonly Delivery[] = this.#deliveries(message)
     if (accepts !== undefined) deliveries = deliveries.filter(({ session }) => accepts(session))
     if (this.#run.hooks.route.isUsed()) deliveries = this.#run.hooks.route.call(Object.freeze(deliveries), message)
+    // Nobody else, whatever was added.
+    if (accepts !== undefined) deliveries = deliveries.filter(({ session }) => accepts(session))
     for (const delivery of deliveries) delivery.session.deliver(delivery)
     return deliveries.length
   }

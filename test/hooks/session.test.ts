@@ -83,7 +83,10 @@ describe('the retained hook', () => {
 
 describe('a message of the server', () => {
   test('may go to some of its subscribers only, and is not kept then', async () => {
-    const server = await memoryServer()
+    const everybody = plugin(({ hooks, server }) =>
+      hooks.route.tap('tried', (deliveries) => deliveries.flatMap((one) => server.sessions.map((session) => ({ ...one, session })))),
+    )
+    const server = await memoryServer({ plugins: [everybody] })
     const [one, two] = [await join(server, 'one'), await join(server, 'two')]
     for (const client of [one, two]) await subscribe(client, 'a')
     expect(server.publish({ topic: 'a', payload: 'x', retain: true, to: 'two' })).toBe(1)

@@ -27,6 +27,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'extended-ids': { empty: 'allow' },
   'half-open': { packet: 'publish', nth: 10_000, bytes: 1_000_000, time: '100h' },
   'keep-alive': { minimum: 0, maximum: 65_535, factor: 1.5 },
+  matching: { caseSensitive: false, repeatedFilters: 'merged' },
   'maximum-qos': { options: { announce: false }, scope: { clientId: 'nobody' } },
   'mqtt3-idioms': {},
   offline: { time: '1000h', connects: 10_000, closed: 10_000 },
