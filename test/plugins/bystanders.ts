@@ -28,6 +28,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'extended-ids': { empty: 'allow' },
   'half-open': { packet: 'publish', nth: 10_000, bytes: 1_000_000, time: '100h' },
   'keep-alive': { minimum: 0, maximum: 65_535, factor: 1.5 },
+  latency: { options: { delay: '10s' }, scope: { clientId: 'nobody' } },
   matching: { caseSensitive: false, repeatedFilters: 'merged' },
   'maximum-qos': { options: { announce: false }, scope: { clientId: 'nobody' } },
   'mqtt3-idioms': {},
