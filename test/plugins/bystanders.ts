@@ -18,6 +18,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'ack-delay': { packets: ['connack', 'puback', 'pubrec', 'pubrel', 'pubcomp', 'suback', 'unsuback', 'pingresp'], delay: 0 },
   'ack-early': { packets: ['puback', 'pubrec', 'suback', 'unsuback'], topic: 'office/#', hold: '1s' },
   'ack-wrong': { packets: ['puback', 'pubrec', 'suback', 'unsuback'], topic: 'office/#', id: 'next' },
+  bandwidth: { bytesPerSecond: 1000, burst: 1_000_000, piece: 1_000_000 },
   chunks: { packets: ['publish'], from: 10_000 },
   'close-after': { packet: 'publish', nth: 10_000, bytes: 1_000_000, time: '100h' },
   connack: { which: 'both', returnCodes: { banned: 5 }, omit: ['serverReference'] },
