@@ -2,6 +2,7 @@
 export { ackCode } from './ack-code.ts'
 export { ackDelay } from './ack-delay.ts'
 export { ackEarly } from './ack-early.ts'
+export { ackSpurious } from './ack-spurious.ts'
 export { ackWrong } from './ack-wrong.ts'
 export { bandwidth } from './bandwidth.ts'
 export { chunks } from './chunks.ts'

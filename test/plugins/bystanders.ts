@@ -17,6 +17,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'ack-code': { topic: 'office/#', reasonCode: 'not-authorized', form: 'full' },
   'ack-delay': { packets: ['connack', 'puback', 'pubrec', 'pubrel', 'pubcomp', 'suback', 'unsuback', 'pingresp'], delay: 0 },
   'ack-early': { packets: ['puback', 'pubrec', 'suback', 'unsuback'], topic: 'office/#', hold: '1s' },
+  'ack-spurious': { at: ['publish', 'subscribe', 'unsubscribe'], topic: 'office/#', id: 'same' },
   'ack-wrong': { packets: ['puback', 'pubrec', 'suback', 'unsuback'], topic: 'office/#', id: 'next' },
   bandwidth: { bytesPerSecond: 1000, burst: 1_000_000, piece: 1_000_000 },
   chunks: { packets: ['publish'], from: 10_000 },
