@@ -30,9 +30,12 @@ export interface WaitStep {
   readonly wait: number
   readonly block?: boolean
 }
-/** Waits for a signal by name, for the client's next packet of a type (when the name is one), or for a promise. */
+/**
+ * Waits for a signal by name, for the client's next packet of a type (when the name is one), or for a promise. A function is
+ * called when the plan has come so far; where it returns a promise, that is waited for.
+ */
 export interface UntilStep {
-  readonly until: string | PromiseLike<unknown>
+  readonly until: string | PromiseLike<unknown> | (() => unknown)
 }
 /** On the `wire` hook: holds the bytes that follow for so long after they arrived, in milliseconds. Throughput stays. */
 export interface LatencyStep {
@@ -108,7 +111,7 @@ export type StepInput =
   | { readonly packet: PacketInput }
   | { readonly raw: Bytes }
   | { readonly wait: Duration; readonly block?: boolean }
-  | { readonly until: string | PromiseLike<unknown> }
+  | { readonly until: string | PromiseLike<unknown> | (() => unknown) }
   | { readonly latency: Duration }
   | { readonly close: CloseHow }
   | { readonly cork: boolean; readonly for?: Duration }
@@ -196,8 +199,8 @@ function completeStep(input: StepInput): Step {
   }
   if ('until' in input) {
     const until = input.until
-    if (typeof until === 'string' || (typeof until === 'object' && until !== null && 'then' in until)) return { until }
-    throw new MqttestError('MQTTEST_STEP', `step 'until': expected the name of a signal or packet type, or a promise, got ${JSON.stringify(until)}`)
+    if (typeof until === 'string' || typeof until === 'function' || (typeof until === 'object' && until !== null && 'then' in until)) return { until }
+    throw new MqttestError('MQTTEST_STEP', `step 'until': expected the name of a signal or packet type, a promise or a function, got ${JSON.stringify(until)}`)
   }
   if ('latency' in input) return { latency: milliseconds('latency', input.latency) }
   if ('close' in input) {

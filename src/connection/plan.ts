@@ -4,7 +4,7 @@
  * what was still waiting is dropped.
  */
 import { andThen, type Soon } from '../call-hook.ts'
-import { authorOf, type CloseHow, type Plan, type Step } from '../steps.ts'
+import { authorOf, type CloseHow, type Plan, type Step, type UntilStep } from '../steps.ts'
 import type { Packet } from '../wire/packet.ts'
 import type { Cause } from './cause.ts'
 import type { Connection } from './connection.ts'
@@ -84,13 +84,18 @@ export class PlanLane {
     try {
       return this.#connection.encode(packet)
     } catch (error) {
-      const author = authorOf(this.#plan)
-      if (this.#failed === undefined && author === undefined) throw error
-      this.#failed?.(error)
-      this.cancel()
-      if (this.#failed === undefined && author !== undefined) this.#connection.run.planFailed(author, error, this.#connection)
+      this.#fail(error)
       return undefined
     }
+  }
+
+  /** The plan cannot go on: it ends, and its author hears of it. */
+  #fail(error: unknown): void {
+    const author = authorOf(this.#plan)
+    if (this.#failed === undefined && author === undefined) throw error
+    this.#failed?.(error)
+    this.cancel()
+    if (this.#failed === undefined && author !== undefined) this.#connection.run.planFailed(author, error, this.#connection)
   }
 
   /** Drops what is left. */
@@ -170,12 +175,30 @@ export class PlanLane {
     return false
   }
 
-  #until(condition: string | PromiseLike<unknown>): false {
+  #until(given: UntilStep['until']): boolean {
+    const condition = typeof given === 'function' ? this.#call(given) : given
+    // The call may have ended the connection, and this plan with it.
+    if (this.#over) return false
+    if (condition === undefined) return true
     this.#lanes.keep(this)
     const go = () => this.resume()
     if (typeof condition === 'string') this.#lanes.onSignal(condition, go)
     else condition.then(go, go)
     return false
+  }
+
+  /** Calls a function of the plan; returns the promise that it returns, if it does. */
+  #call(action: () => unknown): PromiseLike<unknown> | undefined {
+    // So that the plan ends with the connection, should the call end it.
+    this.#lanes.keep(this)
+    try {
+      const result = action()
+      this.#lanes.forget(this)
+      return isThenable(result) ? result : undefined
+    } catch (error) {
+      this.#fail(error)
+      return undefined
+    }
   }
 
   /** The broker handles the packet; the plan goes on when its answer has left, however long other plans keep it. */
@@ -210,4 +233,8 @@ export class PlanLane {
     this.#lanes.ended(this)
     this.#done?.()
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }

@@ -119,7 +119,7 @@ export class WireLane {
       }
       this.#waitsForPromise = true
       if (typeof step.until === 'string') this.#connection.lanes.onSignal(step.until, go)
-      else step.until.then(go, go)
+      else (typeof step.until === 'function' ? Promise.resolve().then(step.until) : step.until).then(go, go)
       return false
     }
     return true

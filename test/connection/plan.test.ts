@@ -104,6 +104,45 @@ describe('a step', () => {
     await client.next('publish')
   })
 
+  test('{ until } calls a function when the plan has come so far, and waits for what it promises', async () => {
+    const { client, connection } = await connected()
+    const seen: string[] = []
+    let finish: () => void = () => undefined
+    const slow = () => new Promise<void>((resolve) => (finish = resolve))
+    void connection.play([{ until: () => seen.push(...names(client)) }, publish('a'), { until: slow }, publish('b')])
+    await client.settled()
+    expect([seen, names(client)]).toEqual([[], ['a', 'pingresp']])
+    finish()
+    await client.next('publish', { topic: 'b' })
+  })
+
+  test('{ until } with a function that fails ends the plan, and the failure is that of the plugin', async () => {
+    const failing = definePlugin({
+      meta: { name: 'failing' },
+      setup: ({ hooks, on }) =>
+        on(hooks.send, { cmd: 'puback' }, (steps) => [
+          ...steps,
+          {
+            until: () => {
+              throw new Error('no idea')
+            },
+          },
+          ...steps,
+        ]),
+    })
+    const { server, client } = await connected({ plugins: [failing], onPluginError: 'warn' })
+    await client.send({ cmd: 'publish', topic: 'a', qos: 1, messageId: 1 }).settled()
+    expect(names(client)).toEqual(['puback 1', 'pingresp'])
+    expect((await server.stop()).pluginErrors).toEqual(["plugin 'failing' failed in hook send on connection 0: no idea"])
+  })
+
+  test('{ until } with a function that closes the connection ends there', async () => {
+    const { client, connection } = await connected()
+    await connection.play([publish('a'), { until: () => connection.close() }, publish('b')])
+    await client.end()
+    expect(names(client)).toEqual(['a'])
+  })
+
   test("{ close: 'fin' } ends the connection after what was sent; what stands behind it is not carried out", async () => {
     const { client, connection, server } = await connected()
     await connection.play([publish('last'), { close: 'fin' }, publish('never')])
