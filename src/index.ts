@@ -42,7 +42,7 @@ export {
   perConnection,
 } from './pack.ts'
 export { type PacketPart, packetsOnWire, type WireSelection, wireSelection } from './packets-on-wire.ts'
-export type { PayloadInput } from './payload.ts'
+export { type PayloadInput, toPayload } from './payload.ts'
 export {
   type AnyFactory,
   definePlugin,
@@ -65,6 +65,7 @@ export { describePacket, describeRecord } from './record/describe.ts'
 export type {
   CloseRecord,
   Direction,
+  FaultPlace,
   FaultRecord,
   JournalLimits,
   JournalRecord,

@@ -11,7 +11,7 @@ import type { Journal } from './record/journal.ts'
 import type { Scope } from './scope.ts'
 import type { Server } from './server.ts'
 import { completePlan, type StepInput } from './steps.ts'
-import { type HookSet, type Installation, installation } from './tap-guard.ts'
+import { type Fault, type HookSet, type Installation, installation } from './tap-guard.ts'
 
 /** What the installer needs of a server. */
 export interface InstallerOwner {
@@ -22,6 +22,7 @@ export interface InstallerOwner {
   random(): Random
   pluginFailed(error: PluginError, connection: Connection | undefined): void
   found(violation: Violation, connection: Connection | undefined): void
+  faultApplied(fault: Fault): void
 }
 
 /** Switches a plugin off. Can be called again, and used with `using`. */
@@ -149,7 +150,7 @@ export class Installer {
       play: (connection, steps) => this.#play(entry, connection, steps),
       acted: (what, connection) => {
         entry.installation.fired++
-        log.info(what, connection)
+        owner.faultApplied({ plugin: name, hook: 'acted', connection: connection?.number, packet: undefined, about: undefined, before: undefined, after: what })
       },
       server: owner.server,
     }
@@ -169,7 +170,16 @@ export class Installer {
         return
       }
       installation.fired++
-      this.#owner.journal.add({ type: 'fault', connection: connection.number, plugin: installation.plugin.meta.name, hook: 'send', before: [], after: plan })
+      const packet = plan.find((step) => 'packet' in step)?.packet
+      this.#owner.faultApplied({
+        plugin: installation.plugin.meta.name,
+        hook: 'play',
+        connection: connection.number,
+        packet,
+        about: undefined,
+        before: undefined,
+        after: plan,
+      })
     }
     lane = connection.lanes.run(plan, { kind: 'script', faults: [installation.plugin.meta.name] }, { done })
     if (!lane.over) plans.add(lane)

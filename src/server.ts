@@ -31,7 +31,7 @@ import type { Scope } from './scope.ts'
 import { readSettings } from './settings.ts'
 import type { StartOptions } from './start.ts'
 import { completePacket, type PropertiesInput } from './steps.ts'
-import { HookSet, type PluginHooks } from './tap-guard.ts'
+import { type Fault, HookSet, type PluginHooks } from './tap-guard.ts'
 import { Timers } from './timers.ts'
 import type { Command, PacketOf, QoS } from './wire/packet.ts'
 
@@ -109,10 +109,13 @@ export class Server {
     this.#random = randomFrom(seed)
     const clock = chooseClock(options.clock)
     this.clock = testClock(clock)
+    const faultApplied = (fault: Fault) => {
+      this.#tally.changed(fault)
+      this.#journal.add({ type: 'fault', ...fault })
+    }
     this.#hookSet = new HookSet({
       pluginFailed: (error, connection) => this.#pluginFailed(error, connection),
-      faultApplied: (plugin, hook, connection, before, after) =>
-        this.#journal.add({ type: 'fault', connection: connection?.number, plugin, hook, before, after }),
+      faultApplied,
       connectionByNumber: (number) => this.#connections.get(number),
       random: () => this.#random,
     })
@@ -174,6 +177,7 @@ export class Server {
       hookSet: this.#hookSet,
       random: () => this.#random,
       pluginFailed: (error, connection) => this.#pluginFailed(error, connection),
+      faultApplied,
       found: (violation, connection) => {
         if (connection !== undefined) connection.violated(violation)
         else {
@@ -485,7 +489,10 @@ export class Server {
       perConnection: connections.slice(-connectionsKept).map(connectionReport),
       violations: this.#tally.violations(),
       dropped: this.#tally.drops(),
-      faults: faultReport(this.#installer.installations.filter((one) => one.plugin.meta.name !== testPlugin || one.fired > 0)),
+      faults: {
+        ...faultReport(this.#installer.installations.filter((one) => one.plugin.meta.name !== testPlugin || one.fired > 0)),
+        changes: this.#tally.changes(),
+      },
       pluginErrors: this.#pluginErrors.map((error) => error.message),
       recordsDropped: this.#journal.dropped,
     }

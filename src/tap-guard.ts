@@ -17,8 +17,10 @@ import { checkFilter, countingFilter, type Filter, kindMask, requestBit, type Su
 import { createHooks, type HookName, type Hooks } from './hooks.ts'
 import type { Plugin } from './plugin.ts'
 import type { Random } from './random.ts'
+import type { FaultRecord } from './record/journal.ts'
 import { checkScope, type Scope, scopeCondition } from './scope.ts'
 import { completePlan, type Plan, signPlan } from './steps.ts'
+import type { Packet } from './wire/packet.ts'
 
 /** How a plugin taps one hook: `hooks.send.tap('why', (steps, cause, connection) => ...)`. */
 export interface HookTap<Args extends readonly unknown[], Result> {
@@ -85,10 +87,13 @@ export function installation(plugin: Plugin, scope: Scope, stage: number): Insta
   }
 }
 
+/** What a plugin changed. */
+export type Fault = Pick<FaultRecord, 'connection' | 'plugin' | 'hook' | 'packet' | 'about' | 'before' | 'after'>
+
 /** What the guard tells the server. */
 export interface GuardOwner {
   pluginFailed(error: PluginError, connection: Connection | undefined): void
-  faultApplied(name: string, hook: HookName, connection: Connection | undefined, before: unknown, after: unknown): void
+  faultApplied(fault: Fault): void
   connectionByNumber(number: number): Connection | undefined
   /** The run's chance, for filters with a probability. */
   random(): Random
@@ -223,7 +228,8 @@ export class HookSet {
       try {
         if (!this.#gate(hook, installation, args, selects)) return undefined
         if (hook === 'route' && installation.inScope !== undefined) return this.#routeInScope(installation, installation.inScope, fn, args)
-        return this.#accept(hook, installation, args, fn(...args))
+        const before = beforeOf(hook, args)
+        return this.#accept(hook, installation, args, before, fn(...args))
       } catch (error) {
         failing = hook === 'record'
         this.#failed(hook, installation, args, error)
@@ -242,14 +248,8 @@ export class HookSet {
       let result: unknown
       try {
         if (!this.#gate(hook, installation, args, selects)) return void done(null, undefined)
-        const packet: unknown = hook === 'packetIn' ? args[0] : undefined
-        const before = typeof packet === 'object' && packet !== null ? { ...packet } : undefined
-        const accept = (value: unknown) => {
-          const accepted = this.#accept(hook, installation, args, value)
-          if (before !== undefined && typeof packet === 'object' && packet !== null && !shallowEqual(before, packet))
-            this.#applied(hook, installation, args, before, { ...packet })
-          return accepted
-        }
+        const before = beforeOf(hook, args)
+        const accept = (value: unknown) => this.#accept(hook, installation, args, before, value)
         const given = fn(...args)
         if (isThenable(given)) return void given.then(accept).then((value) => done(null, value), failed)
         result = accept(given)
@@ -269,42 +269,59 @@ export class HookSet {
     const mine = deliveries.filter(isMine)
     // Also where there is none: it may add some. To others it may not.
     const chosen = fn(mine, args[1])
-    const accepted = this.#accept('route', installation, [mine, args[1]], isDeliveries(chosen) ? chosen.filter(isMine) : chosen)
+    const accepted = this.#accept('route', installation, [mine, args[1]], mine, isDeliveries(chosen) ? chosen.filter(isMine) : chosen)
     if (!isDeliveries(accepted) || accepted === mine) return undefined
     return [...deliveries.filter((delivery) => !mine.includes(delivery)), ...accepted]
   }
 
-  #accept(hook: HookName, installation: Installation, args: unknown[], result: unknown): unknown {
-    if (result === undefined) return undefined
-    if (isThenable(result)) {
-      result.then(undefined, () => undefined)
-      throw new TypeError(`returned a promise, but the hook ${hook} is synchronous`)
-    }
-    const checked = checks[hook](result)
+  /** Takes what a tap returned; `before` is what it was asked about, as it was. */
+  #accept(hook: HookName, installation: Installation, args: unknown[], before: unknown, result: unknown): unknown {
+    const checked = this.#checked(hook, result)
+    const asked = args[0]
+    // Changed in place.
+    if (hook === 'packetIn' && !sameContent(before, asked)) this.#applied(hook, installation, args, before, snapshot(asked))
     if (checked === undefined) return undefined
-    const before = args[0]
     const changed =
       hook === 'packetIn' || hook === 'connection' || hook === 'packetId'
         ? true
         : Array.isArray(before) && Array.isArray(checked)
           ? !sameItems(before, checked)
           : !shallowEqual(before, checked)
-    if (!changed || (hook === 'violation' && isDefaultVerdict(before, checked))) return Array.isArray(checked) ? before : checked
+    if (!changed) return Array.isArray(checked) ? asked : checked
     this.#applied(hook, installation, args, before, checked)
     return planHooks.has(hook) && isPlan(checked) ? signPlan(checked, { plugin: installation.plugin.meta.name, hook }) : checked
+  }
+
+  #checked(hook: HookName, result: unknown): unknown {
+    if (result === undefined) return undefined
+    if (isThenable(result)) {
+      result.then(undefined, () => undefined)
+      throw new TypeError(`returned a promise, but the hook ${hook} is synchronous`)
+    }
+    return checks[hook](result)
   }
 
   #applied(hook: HookName, installation: Installation, args: unknown[], before: unknown, after: unknown): void {
     installation.fired++
     if (!hasBegun(installation, hook, args)) installation.timesLeft--
-    const packet = handledPacket(hook, args)
-    if (packet !== undefined) installation.begun?.add(packet)
-    const { name } = installation.plugin.meta
+    const handled = handledPacket(hook, args)
+    if (handled !== undefined) installation.begun?.add(handled)
+    const plugin = installation.plugin.meta.name
     if (hook === 'send') {
       const cause: unknown = args[1]
-      if (typeof cause === 'object' && cause !== null && 'faults' in cause && Array.isArray(cause.faults)) cause.faults.push(name)
+      if (typeof cause === 'object' && cause !== null && 'faults' in cause && Array.isArray(cause.faults)) cause.faults.push(plugin)
     }
-    this.#owner.faultApplied(name, hook, this.#connectionOf(hook, args), before, after)
+    const connection = hook === 'route' ? publisherOf(args[1]) : this.#connectionOf(hook, args)
+    const { packet, kind, topic, message, direction } = subjectOf(hook, args)
+    this.#owner.faultApplied({
+      plugin,
+      hook,
+      connection: connection?.number,
+      packet: hook === 'packetIn' && isPacket(before) ? before : hook === 'session' && isPacket(args[1]) ? args[1] : packet,
+      about: direction ?? message?.topic ?? (kind === 'subscribe' || kind === 'unsubscribe' ? topic : kind) ?? topic,
+      before,
+      after,
+    })
   }
 
   #failed(hook: HookName, installation: Installation, args: unknown[], cause: unknown): undefined {
@@ -386,8 +403,37 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
-function isDefaultVerdict(violation: unknown, verdict: unknown): boolean {
-  return typeof violation === 'object' && violation !== null && Reflect.get(violation, 'default') === verdict
+function isPacket(value: unknown): value is Packet {
+  return typeof value === 'object' && value !== null && 'cmd' in value
+}
+
+/** What a tap is asked about, as it is before the tap: a packet may be changed in place. */
+function beforeOf(hook: HookName, args: readonly unknown[]): unknown {
+  const asked = args[0]
+  if (typeof asked !== 'object' || asked === null) return asked
+  if (hook === 'packetIn') return snapshot(asked)
+  // Nothing was planned or decided before; the connection itself is on record by its number.
+  if (hook === 'connection') return undefined
+  if (hook === 'packetId') return Reflect.get(asked, 'last')
+  if (hook === 'violation') return Reflect.get(asked, 'default')
+  return asked
+}
+
+/** A packet with copies of the lists and objects in it; bytes are not copied. */
+function snapshot(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
+  if (Array.isArray(value)) return value.map(snapshot)
+  const copy: { [key: string]: unknown } = {}
+  for (const [key, inner] of Object.entries(value)) copy[key] = snapshot(inner)
+  return copy
+}
+
+/** Whether a packet is what its snapshot says. */
+function sameContent(one: unknown, two: unknown): boolean {
+  if (one === two) return true
+  if (typeof one !== 'object' || typeof two !== 'object' || one === null || two === null || ArrayBuffer.isView(one)) return false
+  const keys = Object.keys(two)
+  return keys.length === Object.keys(one).length && keys.every((key) => sameContent(Reflect.get(one, key), Reflect.get(two, key)))
 }
 
 function sameItems(one: readonly unknown[], two: readonly unknown[]): boolean {

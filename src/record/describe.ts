@@ -1,6 +1,7 @@
 /** One line for people: packets, records, bytes. Called only when somebody reads. */
 import type { Packet, Properties } from '../wire/packet.ts'
 import { describeReason } from '../wire/reason-codes.ts'
+import { describeFault } from './describe-fault.ts'
 import type { JournalRecord } from './journal.ts'
 
 /** Longest part of a payload that a line shows, in characters. */
@@ -60,28 +61,6 @@ export function describePacket(packet: Packet): string {
   }
 }
 
-/** A length of time as a line shows it: whole milliseconds where it is more than a few. */
-function milliseconds(value: unknown): string {
-  return typeof value === 'number' ? `${value < 10 ? Number(value.toFixed(2)) : Math.round(value)} ms` : String(value)
-}
-
-function describeChange(before: unknown, after: unknown): string {
-  const one = (value: unknown): string => {
-    if (value === undefined || value === null) return String(value)
-    if (Array.isArray(value)) return value.length === 0 ? 'nothing' : value.map(one).join(', ')
-    if (typeof value !== 'object') return String(value)
-    if ('packet' in value && typeof value.packet === 'object' && value.packet !== null && 'cmd' in value.packet) return one(value.packet)
-    if ('cmd' in value && typeof value.cmd === 'string') return `${value.cmd.toUpperCase()}${'messageId' in value ? ` ${String(value.messageId)}` : ''}`
-    if ('raw' in value && Buffer.isBuffer(value.raw)) return `${value.raw.length} bytes`
-    if ('message' in value && 'session' in value) return 'a delivery'
-    if ('wait' in value) return `wait ${milliseconds(value.wait)}`
-    if ('latency' in value) return `latency ${milliseconds(value.latency)}`
-    if ('close' in value) return `close ${String(value.close)}`
-    return JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner)) ?? String(value)
-  }
-  return `${one(before)} → ${one(after)}`
-}
-
 /** One record as a line, without time and connection. */
 export function describeRecord(record: JournalRecord): string {
   switch (record.type) {
@@ -102,7 +81,7 @@ export function describeRecord(record: JournalRecord): string {
       return `${record.verdict === 'disconnect' || record.verdict === 'fail' ? 'violation' : 'warning'} ${violation.rule}: ${violation.message}${place}${ids}`
     }
     case 'fault':
-      return `fault ${record.plugin} (${record.hook}): ${describeChange(record.before, record.after)}`
+      return describeFault(record)
     case 'close':
       return `closed by ${record.by} (${record.how}): ${record.reason}${record.reasonCode === undefined ? '' : `, ${describeReason(record.reasonCode)}`}`
     case 'note':

@@ -41,7 +41,20 @@ export function openDump(option: string | readonly string[] | DumpOptions, journ
       throw new MqttestError('MQTTEST_OPTION', `option 'dump': cannot write ${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
     }
   }
-  const write = async (texts: ReadonlyMap<string, readonly string[]>) => {
+  const write = async (batch: readonly JournalRecord[]) => {
+    const texts = new Map<string, string[]>()
+    for (const record of batch) {
+      const line = await lineOf(record, options)
+      if (line === undefined) continue
+      for (const pattern of names) {
+        const perConnection = pattern.includes('{c}')
+        if (perConnection && record.connection === undefined) continue
+        const name = perConnection ? pattern.replaceAll('{c}', String(record.connection)) : pattern
+        const lines = texts.get(name) ?? []
+        texts.set(name, lines)
+        lines.push(line)
+      }
+    }
     for (const [name, lines] of texts) {
       begin(name)
       await appendFile(name, `${lines.join('\n')}\n`)
@@ -52,18 +65,8 @@ export function openDump(option: string | readonly string[] | DumpOptions, journ
     timer = undefined
     const batch = waiting
     waiting = []
-    const texts = new Map<string, string[]>()
-    for (const record of batch)
-      for (const pattern of names) {
-        const perConnection = pattern.includes('{c}')
-        if (perConnection && record.connection === undefined) continue
-        const name = perConnection ? pattern.replaceAll('{c}', String(record.connection)) : pattern
-        const lines = texts.get(name) ?? []
-        texts.set(name, lines)
-        lines.push(recordLine(record, options.payload))
-      }
     written = written
-      .then(() => write(texts))
+      .then(() => write(batch))
       .catch((error: unknown) => {
         failure ??= error
       })
@@ -86,9 +89,13 @@ function dumpOptions(option: string | readonly string[] | DumpOptions): DumpOpti
   return typeof option === 'object' && 'file' in option ? option : { file: option }
 }
 
-/** A record as one line of JSON. Bytes are hex, payloads text, JSON or base64. */
-function recordLine(record: JournalRecord, payload: DumpOptions['payload'] = 'auto'): string {
-  return JSON.stringify(recordJson(record, payload))
+/** A record as one line of JSON; undefined where the form of the dump has nothing for it. */
+async function lineOf(record: JournalRecord, { format = 'mqttest', payload = 'auto', decode }: DumpOptions): Promise<string | undefined> {
+  const message = record.type === 'packet' && record.packet?.cmd === 'publish' ? record.packet : undefined
+  const decoded =
+    decode === undefined || message === undefined ? undefined : await (await import('./payload-decoder.ts')).decodePayload(decode, message.payload)
+  if (format === 'rust') return record.type === 'packet' ? (await import('./rust-dump.ts')).rustLine(record, decoded) : undefined
+  return JSON.stringify({ ...recordJson(record, payload), ...(decoded !== undefined && { decoded }) })
 }
 
 /** A record as plain data: what a line of the dump holds. */

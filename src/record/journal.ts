@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../clock.ts'
 import type { DisconnectInfo } from '../connection/lifecycle.ts'
+import type { HookName } from '../hooks.ts'
 import type { Verdict, Violation } from '../lint/violation.ts'
 import type { Command, Packet, ProtocolVersion } from '../wire/packet.ts'
 import type { PacketBytes } from '../wire/split.ts'
@@ -58,12 +59,20 @@ export interface ViolationRecord extends Common {
   readonly verdict: Verdict
 }
 
+/** Where a plugin changed something. */
+export type FaultPlace = HookName | 'play' | 'acted'
+
 /** A plugin changed something: one line of the fault ledger. */
 export interface FaultRecord extends Common {
   readonly type: 'fault'
   readonly connection: number | undefined
   readonly plugin: string
-  readonly hook: string
+  /** The hook whose tap changed it; 'play' and 'acted' for what a plugin does beside the hooks. */
+  readonly hook: FaultPlace
+  /** The packet that it is about, as it was before; undefined where it is about none. */
+  readonly packet: Packet | undefined
+  /** What it is about beside the packet: the kind of a request or timer, the topic of a message, the direction of bytes, a rule. */
+  readonly about: string | undefined
   /** What was changed, before and after, as the hook had it. */
   readonly before: unknown
   readonly after: unknown

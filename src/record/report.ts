@@ -3,7 +3,7 @@ import type { DropReason } from '../broker/session.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { PluginError } from '../errors.ts'
 import type { Verdict, Violation } from '../lint/violation.ts'
-import type { Installation } from '../tap-guard.ts'
+import type { Fault, Installation } from '../tap-guard.ts'
 import { type Command, commandByType } from '../wire/packet.ts'
 
 /** Packets by type; a type that did not occur is left out. */
@@ -44,6 +44,16 @@ export interface DropReport {
   readonly clientIds: readonly string[]
 }
 
+/** Changes of one kind by one plugin. */
+export interface FaultCount {
+  readonly plugin: string
+  /** The hook whose tap changed something; 'play' and 'acted' for what a plugin does beside the hooks. */
+  readonly hook: string
+  /** The type of the packets that it was about; undefined where it was about none. */
+  readonly cmd: Command | undefined
+  readonly count: number
+}
+
 /** The run in numbers. */
 export interface Report {
   /** Start with this seed to repeat the run's chance. */
@@ -63,6 +73,8 @@ export interface Report {
   readonly faults: {
     /** How often each plugin changed or reported something. */
     readonly applied: readonly { readonly plugin: string; readonly count: number }[]
+    /** What they changed, and how often: each change stands in `server.records({ type: 'fault' })`. */
+    readonly changes: readonly FaultCount[]
     /** Plugins that were enabled and did nothing: a fault test without a fault proves nothing. */
     readonly neverFired: readonly string[]
   }
@@ -93,11 +105,25 @@ export class Tally {
   readonly #drops = new Map<DropReason, { count: number; readonly clientIds: Set<string> }>()
   readonly #violations = new Map<string, { violation: Violation; count: number; fails: boolean; connections: Set<number> }>()
 
+  readonly #changes = new Map<string, { plugin: string; hook: string; cmd: Command | undefined; count: number }>()
+
   /** A connection ended: its numbers count. */
   add(connection: Connection): void {
     for (let index = 0; index < 32; index++) this.#counts[index] = (this.#counts[index] ?? 0) + (connection.counts[index] ?? 0)
     this.#bytesIn += connection.bytesIn
     this.#bytesOut += connection.bytesOut
+  }
+
+  /** A plugin changed something. */
+  changed({ plugin, hook, packet }: Fault): void {
+    const key = `${plugin} ${hook} ${packet?.cmd}`
+    const known = this.#changes.get(key)
+    if (known === undefined) this.#changes.set(key, { plugin, hook, cmd: packet?.cmd, count: 1 })
+    else known.count++
+  }
+
+  changes(): FaultCount[] {
+    return [...this.#changes.values()].map((entry) => ({ ...entry }))
   }
 
   violated(violation: Violation, verdict: Verdict, connection: number | undefined, failsRun: boolean): void {
@@ -151,6 +177,7 @@ export class Tally {
     this.#bytesOut = 0
     this.#violations.clear()
     this.#drops.clear()
+    this.#changes.clear()
   }
 }
 
@@ -168,7 +195,7 @@ export function connectionReport(connection: Connection): ConnectionReport {
 }
 
 /** What plugins did, for the report. */
-export function faultReport(installations: readonly Installation[]): Report['faults'] {
+export function faultReport(installations: readonly Installation[]): Omit<Report['faults'], 'changes'> {
   const counts = new Map<string, number>()
   for (const { plugin, fired } of installations) counts.set(plugin.meta.name, (counts.get(plugin.meta.name) ?? 0) + fired)
   return {

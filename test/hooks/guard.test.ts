@@ -513,7 +513,7 @@ describe('the ledger', () => {
     await client.settled()
     expect(faultsOf(server)).toEqual([])
     const report = await server.stop()
-    expect(report.faults).toEqual({ applied: [], neverFired: ['nothing'] })
+    expect(report.faults).toEqual({ applied: [], changes: [], neverFired: ['nothing'] })
   })
 
   test('holds nothing of a tap that returned what another plugin made', async () => {
@@ -560,7 +560,11 @@ describe('the ledger', () => {
     client.send({ cmd: 'pingreq' }, { cmd: 'pingreq' })
     await client.count(5)
     const report = await server.stop()
-    expect(report.faults).toEqual({ applied: [{ plugin: 'double-ping', count: 2 }], neverFired: ['idle'] })
+    expect(report.faults).toEqual({
+      applied: [{ plugin: 'double-ping', count: 2 }],
+      changes: [{ plugin: 'double-ping', hook: 'send', cmd: 'pingresp', count: 2 }],
+      neverFired: ['idle'],
+    })
   })
 })
 

@@ -56,10 +56,10 @@ describe('play', () => {
   })
 })
 
-test('acted lets a plugin count as one that fired, and leaves a note', async () => {
+test('acted lets a plugin count as one that fired, and goes to the ledger', async () => {
   const { server } = await virtualServer({ plugins: [definePlugin({ meta: { name: 'doer' }, setup: ({ acted }) => acted('did it') })] })
   expect(server.report().faults).toMatchObject({ applied: [{ plugin: 'doer', count: 1 }], neverFired: [] })
-  expect(server.records({ type: 'note' })).toMatchObject([{ source: 'doer', message: 'did it' }])
+  expect(server.records({ type: 'fault' })).toMatchObject([{ plugin: 'doer', hook: 'acted', after: 'did it' }])
 })
 
 test('check finds options that do not go together, when the plugin is made', () => {
