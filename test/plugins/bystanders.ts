@@ -49,5 +49,6 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   suback: { packets: ['suback', 'unsuback'], codes: { 'office/#': 'not-authorized' }, count: 'merged' },
   takeover: { policy: 'newest' },
   'topic-acl': { publish: ['#'], subscribe: ['#', '$share/#', '$SYS/#'], receive: ['#', '$SYS/#'], denyPublish: ['office/#'] },
+  'topic-limits': { bytes: 1000, levels: 100, levelBytes: 1000, pattern: '.*' },
   will: { publish: 'never', copies: 2, early: '1s', topic: ['office/#'] },
 }
