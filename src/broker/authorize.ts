@@ -28,6 +28,8 @@ export interface Decision {
   readonly assignedClientId?: string
   /** subscribe: the QoS that is granted at most; publish: at which the message is taken at most, however it is acknowledged. */
   readonly maximumQos?: QoS
+  /** publish: false takes the message without its retain flag, so that it is not kept. */
+  readonly retain?: false
   /**
    * What is done. 'answer' (the default) answers with the reason code; 'accept' answers as if it were allowed, and does nothing;
    * 'drop' does not answer; 'disconnect' sends DISCONNECT with the reason code in MQTT 5, and closes; 'close' closes without a

@@ -88,8 +88,7 @@ function commit(broker: Broker, packet: PublishPacket, connection: Connection, d
       }
     }
     const encoded = raw !== undefined ? formsAsReceived(packet, raw, connection.version) : undefined
-    const { maximumQos } = decision
-    const taken = maximumQos !== undefined && maximumQos < packet.qos ? { ...packet, qos: maximumQos } : packet
+    const taken = takenAs(packet, decision)
     const { clientId } = connection
     if (decision.effectDelay !== undefined) {
       if (packet.qos > 0) answer(connection, packet, 0, decision)
@@ -101,6 +100,12 @@ function commit(broker: Broker, packet: PublishPacket, connection: Connection, d
   }
   if (action !== 'drop' && packet.qos > 0) answer(connection, packet, action === 'accept' ? 0 : refused ? reasonCode : subscribers === 0 ? 0x10 : 0, decision)
   endAfterAnswer(connection, decision, 'PUBLISH')
+}
+
+/** The message as the decision lets it in: at a lower QoS, or without its retain flag. */
+function takenAs(packet: PublishPacket, { maximumQos = 2, retain }: Decision): PublishPacket {
+  const isPlain = maximumQos >= packet.qos && (retain === undefined || !packet.retain)
+  return isPlain ? packet : { ...packet, qos: maximumQos < packet.qos ? maximumQos : packet.qos, retain: packet.retain && retain !== false }
 }
 
 /** PUBACK or PUBREC. In MQTT 3 there is no way to say no, so a refused message is acknowledged like any other. */

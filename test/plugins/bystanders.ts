@@ -42,6 +42,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   reject: { clientId: 'nobody' },
   reorder: { topic: 'office/#', packets: 'publish' },
   resend: { topic: 'office/#' },
+  retain: { prefixes: ['office/'], maximumSize: 1000, order: 'stored', limit: 1000 },
   'server-disconnect': { packet: 'publish', nth: 10_000, time: '100h' },
   'session-limits': { maximum: '1000h', queueLimit: 100_000, overflow: 'oldest' },
   'session-override': { options: { mode: 'forget' }, scope: { clientId: 'nobody' } },
