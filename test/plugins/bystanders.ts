@@ -44,6 +44,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   resend: { topic: 'office/#' },
   retain: { prefixes: ['office/'], maximumSize: 1000, order: 'stored', limit: 1000 },
   'server-disconnect': { packet: 'publish', nth: 10_000, time: '100h' },
+  'server-publish': { at: 'packet', packet: 'publish', nth: 10_000 },
   'session-limits': { maximum: '1000h', queueLimit: 100_000, overflow: 'oldest' },
   'session-override': { options: { mode: 'forget' }, scope: { clientId: 'nobody' } },
   'stop-after': { connections: 10_000, time: '1000h', idle: '1000h' },
