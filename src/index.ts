@@ -75,7 +75,7 @@ export type {
   ViolationRecord,
 } from './record/journal.ts'
 export type { FieldPattern, Pattern } from './record/pattern.ts'
-export type { ConnectionReport, DropReport, PacketCounts, Report, ViolationReport } from './record/report.ts'
+export type { ConnectionReport, DropReport, FaultCount, PacketCounts, Report, ViolationReport } from './record/report.ts'
 export type { WaitOptions } from './record/wait.ts'
 export type { LintMode } from './run.ts'
 export { fitsPattern, type Scope } from './scope.ts'

@@ -95,7 +95,7 @@ test('plugins by --use, dumps, a unix socket', async () => {
   expect(code).toBe(0)
   expect(stderr).toContain('ack-delay acted 1 time\n')
   expect(stderr).toContain('one never fired')
-  expect(stderr).toMatch(/ puback 1 delayed \d+ ms by ack-delay\n/)
+  expect(stderr).toMatch(/ puback 1 delayed [\d.]+ ms by ack-delay\n/)
   const lines = readFileSync(join(folder, 'run.jsonl'), 'utf8').trim().split('\n')
   expect(JSON.parse(lines[0] ?? '')).toMatchObject({ type: 'open' })
   expect(existsSync(join(folder, 'run-0.jsonl'))).toBe(true)
