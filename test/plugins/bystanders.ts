@@ -49,6 +49,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'session-override': { options: { mode: 'forget' }, scope: { clientId: 'nobody' } },
   'stop-after': { connections: 10_000, time: '1000h', idle: '1000h' },
   suback: { packets: ['suback', 'unsuback'], codes: { 'office/#': 'not-authorized' }, count: 'merged' },
+  'subscribe-limits': { filters: 1000, unsubscribeFilters: 1000, subscriptions: 1000, rate: 1000 },
   takeover: { policy: 'newest' },
   'topic-acl': { publish: ['#'], subscribe: ['#', '$share/#', '$SYS/#'], receive: ['#', '$SYS/#'], denyPublish: ['office/#'] },
   'topic-limits': { bytes: 1000, levels: 100, levelBytes: 1000, pattern: '.*' },

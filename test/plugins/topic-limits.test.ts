@@ -93,7 +93,7 @@ describe('topic-limits', () => {
     await exchanged(other, subscribe('#'))
     expect(await exchanged(await joining(server), publish('a/+'), publish('b'))).toBe('puback, puback')
     await other.settled()
-    expect(server.records({ type: 'packet', cmd: 'publish' }).length).toBeGreaterThanOrEqual(4)
+    expect([other.malformed.length, other.received.filter((packet) => packet.cmd === 'publish').length]).toEqual([1, 1])
     expect(await answer({ wildcards: 'ignore' }, 5, publish('b'))).toBe('puback 16')
     expect(await answer({ levels: 5 }, 5, publish('a/#'))).toBe('disconnect 0x81, fin')
   })
