@@ -52,7 +52,7 @@ export const ackSpurious = definePlugin({
   },
   setup(api, { packets, id, reasonCode, at, when, delay, count, interval, ...which }) {
     const { hooks, on, play } = api
-    const excuse = excuseAcknowledgements(api)
+    const excuse = packets.includes('pubrec') || packets.includes('pubrel') ? excuseAcknowledgements(api) : undefined
 
     function spurious(cmd: (typeof unasked)[number], messageId: number, { version }: Connection): StepInput {
       switch (cmd) {
@@ -75,7 +75,7 @@ export const ackSpurious = definePlugin({
           if (cmd === 'pingresp' || cmd === 'connack') return [spurious(cmd, 0, connection)]
           if (one === undefined) return []
           // A client may go on with an exchange that it never began.
-          if (cmd === 'pubrec' || cmd === 'pubrel') excuse(connection, one, count)
+          if (cmd === 'pubrec' || cmd === 'pubrel') excuse?.(connection, one, count)
           return [spurious(cmd, one, connection)]
         }),
       )

@@ -40,6 +40,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'pid-strategy': { strategy: 'sequential' },
   'rate-limit': { messages: 10_000, bytes: 10_000_000, quotaMessages: 10_000, ban: '1h' },
   reject: { clientId: 'nobody' },
+  'qos2-exchange': { topic: 'office/#', pubrec: 'after-reconnect', pubcomp: 'pubrec-again', repeated: 'ignore', pubrel: 'twice' },
   reorder: { topic: 'office/#', packets: 'publish' },
   resend: { topic: 'office/#' },
   retain: { prefixes: ['office/'], maximumSize: 1000, order: 'stored', limit: 1000 },
