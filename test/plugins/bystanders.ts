@@ -30,6 +30,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'extended-ids': { empty: 'allow' },
   'half-open': { packet: 'publish', nth: 10_000, bytes: 1_000_000, time: '100h' },
   'in-flight': { maximum: 1000, announce: false, awaitingRelease: 1000, window: 60_000, answer: 'close' },
+  inject: { packet: 'publish', nth: 10_000, time: '100h' },
   'keep-alive': { minimum: 0, maximum: 65_535, factor: 1.5 },
   latency: { options: { delay: '10s' }, scope: { clientId: 'nobody' } },
   matching: { caseSensitive: false, repeatedFilters: 'merged' },
