@@ -23,6 +23,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   chunks: { packets: ['publish'], from: 10_000 },
   'close-after': { packet: 'publish', nth: 10_000, bytes: 1_000_000, time: '100h' },
   connack: { which: 'both', returnCodes: { banned: 5 }, omit: ['serverReference'] },
+  corrupt: { packets: ['publish'], from: 10_000 },
   'delivery-delay': { topic: 'office/#' },
   'delivery-flags': { setRetain: 'inverted', topic: 'office/#' },
   drop: { topic: 'office/#' },
