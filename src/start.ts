@@ -53,6 +53,13 @@ export interface DumpOptions {
   readonly file: string | readonly string[]
   /** How payloads stand in it: 'auto' (default) text where it is text, JSON where it is JSON, else base64; or only 'base64'. */
   readonly payload?: 'auto' | 'base64'
+  /**
+   * A command line that gets each payload on stdin and writes text or JSON to stdout; the line of the packet then has
+   * `decoded: { text, json, error }`.
+   */
+  readonly decode?: string
+  /** 'mqttest' (default): everything; 'rust': packets only, as the Rust tool of that name wrote them. */
+  readonly format?: 'mqttest' | 'rust'
 }
 
 /** The keys of {@link StartOptions}. */
@@ -144,6 +151,7 @@ export function checkStartOptions(options: StartOptions): void {
   // Not by its class: a test environment may bring its own.
   if (signal !== undefined && typeof Reflect.get(Object(signal), 'addEventListener') !== 'function') throw wrong('signal', 'an AbortSignal', signal)
   if (dump !== undefined && !isFileName(dump)) throw wrong('dump', 'the name of a file', dump)
+  if (typeof dump === 'object' && !Array.isArray(dump)) checkDump(dump)
   if (maxConnections !== undefined && !(Number.isInteger(maxConnections) && maxConnections > 0))
     throw new MqttestError('MQTTEST_OPTION', `option 'maxConnections': expected a whole number above 0, got ${JSON.stringify(maxConnections)}`)
   if (plugins !== undefined && !Array.isArray(plugins))
@@ -160,6 +168,25 @@ function isFileName(value: unknown): boolean {
   if (typeof value === 'string') return value !== ''
   if (Array.isArray(value)) return value.every((one) => typeof one === 'string' && one !== '')
   return typeof value === 'object' && value !== null && 'file' in value && isFileName(value.file)
+}
+
+/** Checks how a dump is written. Throws MQTTEST_OPTION. */
+function checkDump(dump: object): void {
+  const choices: { readonly [key: string]: readonly string[] } = { payload: ['auto', 'base64'], format: ['mqttest', 'rust'] }
+  for (const [key, value] of Object.entries(dump)) {
+    if (key === 'file' || value === undefined) continue
+    if (key === 'decode' && typeof value === 'string' && value !== '') continue
+    const allowed = choices[key]
+    if (allowed?.includes(value)) continue
+    const known = ['file', 'payload', 'decode', 'format']
+    const problem =
+      allowed !== undefined
+        ? `option 'dump.${key}': expected one of ${allowed.join(', ')}, got ${JSON.stringify(value)}`
+        : key === 'decode'
+          ? `option 'dump.decode': expected a command, got ${JSON.stringify(value)}`
+          : `option 'dump': unknown key '${key}'.${nameHint(key, known)}`
+    throw new MqttestError('MQTTEST_OPTION', problem)
+  }
 }
 
 /** Whether plugins are given by name anywhere in a list. */

@@ -75,7 +75,18 @@ const startOptions: { readonly [Key in Exclude<(typeof startOptionKeys)[number],
   seed: say({ type: ['string', 'number'] }, 'Seed of all chance; a fresh one by default.'),
   clock: say({ enum: ['real', 'virtual'] }, "Whose time it is; 'real' by default."),
   dump: say(
-    { anyOf: [text, { type: 'array', items: text }, { type: 'object' }] },
+    {
+      anyOf: [
+        text,
+        { type: 'array', items: text },
+        closed({
+          file: oneOrMore(text),
+          payload: { enum: ['auto', 'base64'] },
+          decode: say(text, 'A command that gets each payload on stdin and writes text or JSON to stdout.'),
+          format: { enum: ['mqttest', 'rust'] },
+        }),
+      ],
+    },
     'Writes the record as JSON lines to a file; {c} in the name makes one file per connection.',
   ),
   journal: say(closed({ records: whole(), bytes: whole() }), 'How much of the record is kept in memory.'),

@@ -120,3 +120,86 @@ describe('a dump', () => {
     await expect(server.stop()).rejects.toThrow("option 'dump': cannot write")
   })
 })
+
+describe('a decoder', () => {
+  async function dumped(decode: string, payloads: readonly (string | Buffer)[]) {
+    const file = joinPath(folder(), 'run.jsonl')
+    const server = await memoryServer({ dump: { file, decode } })
+    const client = await join(server, 'me', { version: 4 })
+    await client.send(...payloads.map((payload) => ({ cmd: 'publish', topic: 'a', payload }) as const)).settled()
+    await server.stop()
+    return linesOf(file).flatMap((line) => (typeof line === 'object' && line !== null && 'decoded' in line ? [line.decoded] : []))
+  }
+
+  test('gets each payload on stdin; its line has what it wrote, as text or as JSON', async () => {
+    expect(await dumped('tr a-z A-Z', ['text', '{"ok":1}', '"x"'])).toEqual([{ text: 'TEXT' }, { json: { OK: 1 } }, { json: 'X' }])
+  })
+
+  test('says on stderr what is wrong, also with an exit code that nobody explained', async () => {
+    expect(await dumped('echo odd >&2', ['a'])).toEqual([{ error: 'odd' }])
+    expect(await dumped('exit 3', ['a'])).toEqual([{ error: 'the decoder ended with 3' }])
+    expect(await dumped('no-such-program-at-all', ['a'])).toMatchObject([{ error: expect.stringContaining('no-such-program-at-all') }])
+  })
+
+  test('need not read a large payload to its end', async () => {
+    expect(await dumped('echo done', [Buffer.alloc(1_000_000)])).toEqual([{ text: 'done' }])
+  })
+
+  test.each([
+    [{ file: 'a', decode: '' }, 'option \'dump.decode\': expected a command, got ""'],
+    [{ file: 'a', format: 'xml' }, 'option \'dump.format\': expected one of mqttest, rust, got "xml"'],
+    [{ file: 'a', decod: 'x' }, "option 'dump': unknown key 'decod'. Did you mean 'decode'?"],
+  ])('%j is a mistake', async (dump, message) => {
+    const options: object = { listen: false, dump }
+    await expect(start(options)).rejects.toThrow(message)
+  })
+})
+
+test('the form of the Rust tool: packets only, one object a line', async () => {
+  const file = joinPath(folder(), 'run.jsonl')
+  const server = await memoryServer({ dump: { file, format: 'rust' } })
+  const client = await join(server, 'me', { version: 4 })
+  await subscribe(client, 'a', 1)
+  client.send({ cmd: 'publish', topic: 'a', payload: '{"on":true}', qos: 1, messageId: 7 })
+  await client.next('puback')
+  await client.settled()
+  await server.stop()
+  expect(linesOf(file)).toEqual(
+    [
+      ['C', { Connect: { proto: 'MQTT311', id: 'me', session: 'clean' } }],
+      ['S', { Connack: { session: false, code: 'Accepted' } }],
+      ['C', { Subscribe: { pid: 1, topics: [{ topic: 'a', qos: 'AtLeastOnce' }] } }],
+      ['S', { Suback: { pid: 1, codes: [{ Success: 'AtLeastOnce' }] } }],
+      [
+        'C',
+        {
+          Publish: {
+            dup: false,
+            qos: { AtLeastOnce: 7 },
+            topic: 'a',
+            pl: { len: 11, raw: [...Buffer.from('{"on":true}')], utf8: '{"on":true}', json: { on: true } },
+          },
+        },
+      ],
+      [
+        'S',
+        {
+          Publish: {
+            dup: false,
+            qos: { AtLeastOnce: 1 },
+            topic: 'a',
+            pl: { len: 11, raw: [...Buffer.from('{"on":true}')], utf8: '{"on":true}', json: { on: true } },
+          },
+        },
+      ],
+      ['S', { Puback: 7 }],
+      ['C', 'Pingreq'],
+      ['S', 'Pingresp'],
+    ].map(([from, pkt]) => ({
+      ts: [expect.any(Number), expect.any(Number), expect.any(Number), expect.any(Number), expect.any(Number), expect.any(Number), 0, 0, 0],
+      con: 0,
+      from,
+      pkt,
+    })),
+  )
+})
