@@ -46,8 +46,9 @@ function isAllowed(broker: Broker, packet: PublishPacket, connection: Connection
 function resolveAlias(broker: Broker, packet: PublishPacket, connection: Connection, raw: Buffer): boolean {
   const alias = packet.properties?.topicAlias
   if (alias === undefined) return true
-  if (alias > broker.run.settings.topicAliasMaximum) {
-    connection.violate('topic-alias-above-maximum', { packet, raw, detail: `${alias} of ${broker.run.settings.topicAliasMaximum}` }) // [MQTT-3.3.2-9]
+  const maximum = connection.topicAliasMaximum ?? broker.run.settings.topicAliasMaximum
+  if (alias > maximum) {
+    connection.violate('topic-alias-above-maximum', { packet, raw, detail: `${alias} of ${maximum}` }) // [MQTT-3.3.2-9]
     return false
   }
   const aliases = connection.state(makeAliases)

@@ -67,6 +67,8 @@ export class Connection {
   /** The client id in use: the assigned one where CONNECT had none. */
   clientId: string | undefined
   session: Session | undefined
+  /** The highest topic alias that is taken from the client, where a plugin sets it; CONNACK announces the server's own. */
+  topicAliasMaximum: number | undefined
   /** The connection that took the session over, once there is one. */
   successor: Connection | undefined
   /** How it ended, once it has. */
