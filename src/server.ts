@@ -18,6 +18,7 @@ import { placesOf } from './net/listen-options.ts'
 import { MemoryTransport } from './net/memory-transport.ts'
 import type { Transport } from './net/transport.ts'
 import type { PluginEntry } from './pack.ts'
+import type { PayloadInput } from './payload.ts'
 import { instantiate } from './plugin.ts'
 import { flattenPlugins, noLookup, type ScopedPlugin } from './plugin-list.ts'
 import { type Random, randomFrom } from './random.ts'
@@ -38,7 +39,7 @@ import type { Command, PacketOf, QoS } from './wire/packet.ts'
 /** A message that a test publishes in the server's name. */
 export interface ServerMessage {
   readonly topic: string
-  readonly payload?: string | Uint8Array
+  readonly payload?: PayloadInput
   /** 0 by default. */
   readonly qos?: QoS
   readonly retain?: boolean

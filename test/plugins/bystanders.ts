@@ -46,6 +46,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   reject: { clientId: 'nobody' },
   reorder: { topic: 'office/#', packets: 'publish' },
   resend: { topic: 'office/#' },
+  responder: { rules: [{ topic: 'office/+/get', to: 'office/{1}/got' }] },
   retain: { prefixes: ['office/'], maximumSize: 1000, order: 'stored', limit: 1000 },
   'server-disconnect': { packet: 'publish', nth: 10_000, time: '100h' },
   'server-publish': { at: 'packet', packet: 'publish', nth: 10_000 },
