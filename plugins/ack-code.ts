@@ -21,7 +21,7 @@ export const ackCode = definePlugin({
     api: 1,
     group: 'answers',
     summary: 'Acknowledgements have a reason code or properties, or another of their legal lengths.',
-    spec: ['MQTT-3.4.2-1', 'MQTT-3.5.2-1', 'MQTT-3.6.2-1', 'MQTT-3.7.2-1', 'MQTT-4.3.3-4', 'MQTT-3.4.2-2', 'MQTT-3.5.2-2'],
+    spec: ['MQTT-3.4.2-1', 'MQTT-3.5.2-1', 'MQTT-3.6.2-1', 'MQTT-3.7.2-1', 'MQTT-4.3.3-4', 'MQTT-4.3.3-9', 'MQTT-3.4.2-2', 'MQTT-3.5.2-2'],
     finds: 'clients that take every acknowledgement for a success, or read only one form of it',
     seenIn: [
       'https://github.com/bytebeamio/rumqtt/issues/1060',

@@ -18,9 +18,8 @@ export const ackEarly = definePlugin({
     api: 1,
     group: 'answers',
     summary: 'Messages and subscriptions are acknowledged before anything is done about them, and done late, or never.',
-    spec: ['MQTT-3.8.4-1', 'MQTT-3.8.4-3', 'MQTT-4.3.2-5', 'MQTT-4.3.3-9', 'MQTT-4.6.0-5'],
+    spec: ['MQTT-3.8.4-1', 'MQTT-3.8.4-3', 'MQTT-4.3.2-4', 'MQTT-4.3.3-8', 'MQTT-4.6.0-5'],
     finds: 'clients that take an acknowledgement for the arrival, or count on the order of their own message and its acknowledgement',
-    seenIn: ['https://github.com/njh/ruby-mqtt/pull/158'],
   },
   options: {
     packets: option.packets('which acknowledgements come early', ['puback', 'pubrec', 'suback', 'unsuback'], ['puback', 'pubrec']),

@@ -19,7 +19,7 @@ export const ackSpurious = definePlugin({
     api: 1,
     group: 'answers',
     summary: 'Acknowledgements come that nobody asked for, also PINGRESP and CONNACK.',
-    spec: ['MQTT-2.2.1-5', 'MQTT-2.2.1-6', 'MQTT-3.2.0-2', 'MQTT-3.12.4-1', 'MQTT-4.3.3-2'],
+    spec: ['MQTT-2.2.1-5', 'MQTT-2.2.1-6', 'MQTT-3.2.0-2', 'MQTT-3.12.4-1', 'MQTT-4.3.3-4'],
     finds: 'clients that crash at an acknowledgement they do not wait for, or take it for another one',
     seenIn: ['https://github.com/njh/ruby-mqtt/pull/158', 'https://github.com/mqttjs/MQTT.js/pull/2064', 'https://github.com/dotnet/MQTTnet/issues/2145'],
   },

@@ -23,7 +23,7 @@ export const ackWrong = definePlugin({
     api: 1,
     group: 'answers',
     summary: 'Acknowledgements have the wrong packet id, or are of the wrong type.',
-    spec: ['MQTT-2.2.1-5', 'MQTT-2.2.1-6', 'MQTT-4.3.2-2', 'MQTT-4.3.3-2', 'MQTT-4.3.3-4', 'MQTT-3.8.4-2', 'MQTT-3.10.4-5'],
+    spec: ['MQTT-2.2.1-5', 'MQTT-2.2.1-6', 'MQTT-4.3.2-4', 'MQTT-4.3.3-4', 'MQTT-4.3.3-8', 'MQTT-3.8.4-2', 'MQTT-3.10.4-5'],
     finds: 'clients that free the wrong message, or crash, or wait for ever, when an acknowledgement is not the one they wait for',
     seenIn: ['https://github.com/dotnet/MQTTnet/issues/2145', 'https://github.com/mqttjs/MQTT.js/pull/2061', 'https://github.com/njh/ruby-mqtt/pull/158'],
   },

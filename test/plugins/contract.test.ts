@@ -7,7 +7,19 @@ import { bystanders } from './bystanders.ts'
 
 /** Options beyond the defaults that plugins are tried with as well: those that wait, count, draw by chance or end something. */
 const variants: { readonly [plugin: string]: readonly object[] } = {
+  'ack-code': [
+    { reasonCode: 'quota-exceeded', probability: 0.5 },
+    { packets: ['puback', 'pubrec', 'pubrel', 'pubcomp'], form: 'full' },
+    { effect: 'refused', every: 2 },
+  ],
   'ack-delay': [{}, { packets: ['connack', 'puback', 'pubrec', 'pubrel', 'pingresp'], delay: '1s', jitter: '500ms', growth: 20, keepOrder: false }],
+  'ack-early': [{}, { packets: ['puback', 'pubrec', 'suback', 'unsuback'], hold: '200ms' }, { lose: true, probability: 0.5 }],
+  'ack-spurious': [
+    {},
+    { packets: ['puback', 'pingresp'], at: ['connect', 'publish'], delay: 20, count: 5, interval: '100ms' },
+    { at: 'publish', when: 'before', id: 'same' },
+  ],
+  'ack-wrong': [{ id: 'next' }, { packets: ['puback', 'pubrec', 'suback'], type: 'pubcomp', and: 'before', probability: 0.5 }],
   'close-after': [
     { packet: 'puback', nth: 2 },
     { packets: 4, when: 'instead', grace: '1s' },
@@ -15,11 +27,24 @@ const variants: { readonly [plugin: string]: readonly object[] } = {
     { bytes: 70, direction: 'out' },
     { time: '50ms', how: 'stall' },
   ],
+  connack: [
+    { reasonCode: 'not-authorized', afterRefusal: 'close' },
+    { set: { maximumQoS: 2 }, times: 3, delay: '200ms' },
+  ],
   'extended-ids': [{}, { maximumLength: 3 }],
   'pid-strategy': [{}, { strategy: 'never-reuse' }, { strategy: 'fixed' }, { strategy: 'near-wrap' }],
+  'qos2-exchange': [
+    { pubrec: 'skip', probability: 0.5 },
+    { pubrec: 'after-reconnect', pubcomp: 'pubrec-again', repeated: 'close', pubrel: 'early' },
+    { pubcomp: 'after-reconnect', pubrel: 'not-again' },
+  ],
   reject: [{}, { action: 'drop' }, { clientId: 'anna', action: 'close' }],
   'session-override': [{}, { mode: 'keep' }, { mode: 'expire', expiry: '1h', announce: false }],
   'stop-after': [{ connections: 10_000, time: '1000h', idle: '1000h' }],
+  suback: [
+    { codes: ['not-authorized'], effect: 'taken' },
+    { packets: ['suback', 'unsuback'], count: 'missing', id: 'next', probability: 0.5 },
+  ],
 }
 
 /** What a plugin does not hold to because of what it is, with the reason. */
