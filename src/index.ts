@@ -15,7 +15,7 @@ export type { DisconnectInfo, TimerInfo, TimerKind } from './connection/lifecycl
 export type { CloseExpectation, ExpectOptions } from './connection/script.ts'
 export { type Duration, parseDuration } from './duration.ts'
 export { type ErrorCode, errorCodes, MqttestError, PluginError, RunFailedError, type SourceLocation } from './errors.ts'
-export { fillTemplate } from './fill-template.ts'
+export { fillTemplate, fitsTemplate } from './fill-template.ts'
 export type { Filter, OneOrMore } from './filter.ts'
 export type { HookName, PacketIdState, PlanResult } from './hooks.ts'
 export type { Disposer } from './installer.ts'

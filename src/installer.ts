@@ -148,6 +148,7 @@ export class Installer {
       },
       log,
       play: (connection, steps) => this.#play(entry, connection, steps),
+      pause: (connection, delayMs) => pause(entry, connection, delayMs),
       acted: (what, connection) => {
         entry.installation.fired++
         owner.faultApplied({ plugin: name, hook: 'acted', connection: connection?.number, packet: undefined, about: undefined, before: undefined, after: what })
@@ -215,6 +216,23 @@ export class Installer {
       },
     }
   }
+}
+
+/** A wait that ends early with its connection or its plugin. */
+function pause({ installation, plans }: Installed, connection: Connection, delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (!installation.enabled || connection.closed) {
+      resolve()
+      return
+    }
+    let lane: PlanLane | undefined
+    const done = () => {
+      if (lane !== undefined) plans.delete(lane)
+      resolve()
+    }
+    lane = connection.lanes.run(completePlan([{ wait: delayMs }]), { kind: 'script' }, { done })
+    if (!lane.over) plans.add(lane)
+  })
 }
 
 function violationOfFinding(finding: Finding): Violation {

@@ -100,6 +100,8 @@ export interface PluginApi {
    * connection and with the plugin, and count as the plugin's doing once they are done.
    */
   readonly play: (connection: Connection, steps: readonly StepInput[]) => void
+  /** Waits, in milliseconds, in an asynchronous tap; goes on at once when the connection ends or the plugin is switched off. */
+  readonly pause: (connection: Connection, delayMs: number) => Promise<void>
   /** Notes something that the plugin did and no hook sees, in a few words; the plugin then counts as having acted. */
   readonly acted: (what: string, connection?: Connection) => void
   readonly server: Server

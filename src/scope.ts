@@ -51,7 +51,12 @@ export function checkScope(owner: string, scope: Scope): Scope {
 /** Whether a text fits a pattern in which `*` stands for any text. */
 export function fitsPattern(pattern: string, text: string): boolean {
   if (!pattern.includes('*')) return pattern === text
-  const escaped = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+  return fitsParts(pattern.split('*'), text)
+}
+
+/** Whether a text consists of some parts in their order, with any text in between; a `*` in a part is nothing but a `*`. */
+export function fitsParts(parts: readonly string[], text: string): boolean {
+  const escaped = parts.map((part) => part.replace(/[*.+?^${}()|[\]\\]/g, '\\$&'))
   return new RegExp(`^${escaped.join('.*')}$`, 's').test(text)
 }
 

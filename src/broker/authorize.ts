@@ -15,7 +15,10 @@ export type AuthorizeRequest = { readonly size: number } & (
 
 /** The answer to a request. */
 export interface Decision {
-  /** Below 0x80 allows. In MQTT 3, CONNACK gets the return code that comes nearest. */
+  /**
+   * Below 0x80 allows. In MQTT 3, CONNACK gets the return code that comes nearest; 1 to 0x7f are return codes already, and
+   * refuse a CONNECT as well.
+   */
   readonly reasonCode: number
   /** Properties for the answering packet (MQTT 5). */
   readonly properties?: Properties

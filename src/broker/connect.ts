@@ -15,13 +15,12 @@ const never = 0xffff_ffff
 export function handleConnect(broker: Broker, packet: ConnectPacket, connection: Connection, raw: Buffer): Soon<void> {
   const { settings } = broker.run
   const { will } = packet
-  if (packet.clientId === '' && connection.version === 3) {
-    connection.violate('connect-client-id-empty', { packet, offset: 0 })
+  // A client whose empty id a plugin tolerates gets one.
+  if (packet.clientId === '' && connection.version === 3 && connection.violate('connect-client-id-empty', { packet, offset: 0 }) === 'disconnect')
     return undefined
-  }
   if (packet.clientId === '' && !packet.clean && connection.version === 4) {
-    connection.violate('connect-empty-client-id-persistent', { packet, offset: 0 }) // [MQTT-3.1.3-8] in 3.1.1
-    return undefined
+    const verdict = connection.violate('connect-empty-client-id-persistent', { packet, offset: 0 }) // [MQTT-3.1.3-8] in 3.1.1
+    if (verdict === 'disconnect') return undefined
   }
   if (will !== undefined && will.qos > settings.maximumQos) {
     connection.violate('connect-will-qos-unsupported', { packet, detail: `QoS ${will.qos}` }) // [MQTT-3.2.2-12]
@@ -37,7 +36,7 @@ export function handleConnect(broker: Broker, packet: ConnectPacket, connection:
     soon<Decision>((then) => authorize(broker.run, { kind: 'connect', packet, size: raw.length }, connection, initial, then)),
     (decision) => {
       if (connection.closed) return undefined
-      if (isRefusal(decision)) {
+      if (isRefusal(decision, connection)) {
         refuse(connection, decision)
         return undefined
       }
@@ -46,8 +45,9 @@ export function handleConnect(broker: Broker, packet: ConnectPacket, connection:
   )
 }
 
-function isRefusal({ reasonCode, action = 'answer' }: Decision): boolean {
-  return action === 'drop' || action === 'disconnect' || action === 'close' || action === 'reset' || (reasonCode >= 0x80 && action !== 'accept')
+function isRefusal({ reasonCode, action = 'answer' }: Decision, { version }: Connection): boolean {
+  if (action === 'drop' || action === 'disconnect' || action === 'close' || action === 'reset') return true
+  return action !== 'accept' && (reasonCode >= 0x80 || (reasonCode > 0 && version !== 5))
 }
 
 function refuse(connection: Connection, decision: Decision): void {
@@ -76,7 +76,7 @@ function takeOver(broker: Broker, packet: ConnectPacket, connection: Connection,
     soon<Decision>((then) => authorize(broker.run, { kind: 'takeover', packet, existing, size }, connection, allowed, then)),
     (takeover) => {
       if (connection.closed) return undefined
-      if (isRefusal(takeover)) {
+      if (isRefusal(takeover, connection)) {
         refuse(connection, takeover)
         return undefined
       }

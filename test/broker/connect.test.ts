@@ -72,6 +72,17 @@ describe('an empty client id', () => {
     expect(await client.end()).toBe('fin')
   })
 
+  test.each([
+    [3, true],
+    [4, false],
+  ] as const)('that is wrong gets an id of the server where a plugin tolerates it: MQTT version %i, clean %s', async (version, clean) => {
+    const tolerant = definePlugin({ meta: { name: 'tolerant' }, setup: ({ hooks }) => hooks.violation.tap('tolerant', () => 'warn') })
+    const server = await memoryServer({ plugins: [tolerant] })
+    const { connack } = await joined(server, '', { version, clean })
+    expect(connack).toMatchObject({ returnCode: 0 })
+    expect(server.sessions[0]?.clientId).toMatch(/^mqttest-/)
+  })
+
   test('is refused in MQTT 3.1.1 where the session is to be kept [MQTT-3.1.3-8]', async () => {
     const { client, connack } = await joined(await memoryServer(), '', { version: 4, clean: false })
     expect(connack).toMatchObject({ returnCode: 2, sessionPresent: false })
@@ -191,6 +202,7 @@ describe('a refusal by a plugin', () => {
     [4, 0x87, { returnCode: 5 }],
     [4, 0x88, { returnCode: 3 }],
     [4, 0x85, { returnCode: 2 }],
+    [4, 7, { returnCode: 7 }],
     [5, 0x9c, { reasonCode: 0x9c, properties: { serverReference: 'other:1883' } }],
   ] as const)('reaches a client of version %s: %i', async (version, reasonCode, expected) => {
     const server = await memoryServer({ plugins: [refuse({ reasonCode, properties: { serverReference: 'other:1883' } })] })

@@ -1,4 +1,4 @@
-/** What plugins do beside the hooks: `play`, `acted`, and `check` for options that do not go together. */
+/** What plugins do beside the hooks: `play`, `pause`, `acted`, and `check` for options that do not go together. */
 import { definePlugin, option, type PluginApi } from 'mqttest'
 import { connectMemory } from 'mqttest/testing'
 import { describe, expect, test } from 'vitest'
@@ -53,6 +53,39 @@ describe('play', () => {
     for (const [index, client] of clients.entries()) await client.connect({ clientId: String(index) })
     await clock.advance('1s')
     expect(clients.map((client) => client.received.length)).toEqual([2, 1])
+  })
+})
+
+describe('pause', () => {
+  const slow = definePlugin({
+    meta: { name: 'slow' },
+    setup: ({ hooks, on, pause }) =>
+      on(hooks.authorize, { kind: 'connect' }, async (decision, _request, connection) => {
+        await pause(connection, 1000)
+        return { ...decision, reasonCode: 0x87 }
+      }),
+  })
+
+  test('lets a tap decide late', async () => {
+    const { server, clock } = await virtualServer({ plugins: [slow] })
+    const client = connectMemory(server).sendConnect()
+    await clock.advance(999)
+    expect(client.received).toEqual([])
+    await clock.advance(1)
+    expect(await client.next('connack')).toMatchObject({ returnCode: 5 })
+  })
+
+  test('is over at once when the connection ends, or the plugin is switched off', async () => {
+    const { server, clock } = await virtualServer()
+    const off = server.use(slow)
+    const [gone, waiting] = [connectMemory(server).sendConnect(), connectMemory(server).sendConnect({ clientId: 'waiting' })]
+    await clock.advance(10)
+    gone.reset()
+    await clock.advance(0)
+    expect(clock.pending).toBe(1)
+    off()
+    await waiting.next('connack')
+    expect(server.report().pluginErrors).toEqual([])
   })
 })
 

@@ -1,5 +1,5 @@
 /** Templates, and the kinds of options that hold them. */
-import { capture, definePlugin, fillJson, fillText, numbered, option } from 'mqttest'
+import { capture, definePlugin, fillJson, fillText, fitsTemplate, numbered, option } from 'mqttest'
 import { describe, expect, test } from 'vitest'
 
 describe('a template', () => {
@@ -16,6 +16,13 @@ describe('a template', () => {
 
   test('in JSON is filled text by text; a name alone becomes the value itself', () => {
     expect(fillJson({ '{1}': ['{json.id}', 'n{json.id}', 3, null] }, values)).toEqual({ x: [7, 'n7', 3, null] })
+  })
+
+  test('is fitted by a text: * is any text, but not in what is filled in', () => {
+    const fits = (template: string, text: string, clientId = 'dev') => fitsTemplate(template, text, { clientId, connect: undefined })
+    expect([fits('*/{clientId}', 'hub/dev'), fits('{clientId}', 'dev')]).toEqual([true, true])
+    expect([fits('*/{clientId}', 'hub/dev2'), fits('{clientId}', 'd.v'), fits('{clientId}', 'dev', 'd*')]).toEqual([false, false, false])
+    expect(fits('{clientId}', 'd*', 'd*')).toBe(true)
   })
 
   test('gets what the wildcards of a filter stand for', () => {
