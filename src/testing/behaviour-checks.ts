@@ -99,33 +99,40 @@ export async function actsInTheExercise(subject: Subject, exercise: ExerciseFunc
 /** What one client sees does not depend on another one that is there at the same time. */
 export async function keepsConnectionsApart(subject: Subject): Promise<void> {
   for (const options of subject.options)
-    for (const scenario of interruptible) {
-      const alone = await beside(subject.create(options), scenario, undefined)
-      for (const other of interruptible) {
-        const difference = firstDifference(alone, await beside(subject.create(options), scenario, other), ['alone', 'beside another one'])
-        if (difference !== undefined)
-          fail(
-            `with ${describeOptions(options)} a client sees something else in '${scenario.name}' while another connection is there:\n${difference}\n  (what belongs to a connection goes into connection.state, chance comes from connection.random)`,
-          )
+    for (const seed of seeds)
+      for (const scenario of interruptible) {
+        const alone = await beside(subject.create(options), scenario, [], seed)
+        for (const other of interruptible)
+          for (const ahead of [0, 4]) {
+            const theirs = other.steps('home/next').filter((step) => !('wait' in step))
+            // What is ahead is done at once, when the first client is there.
+            const between = [theirs.slice(0, ahead + 1), ...theirs.slice(ahead + 1).map((step) => [step])]
+            const difference = firstDifference(alone, await beside(subject.create(options), scenario, between, seed), ['alone', 'beside another one'])
+            if (difference !== undefined)
+              fail(
+                `with ${describeOptions(options)} a client sees something else in '${scenario.name}' while another connection is there:\n${difference}\n  (what belongs to a connection goes into connection.state, chance comes from connection.random)`,
+              )
+          }
       }
-    }
 }
 
-/** What the clients of a scenario see while others play another one in between. */
-function beside(plugin: Plugin, scenario: Scenario, other: Scenario | undefined): Promise<readonly string[]> {
-  return rehearse([[plugin, {}]], async (stage) => {
+/** Several, so that chance which connections share comes to light. */
+const seeds = ['one', 'two', 'three'] as const
+
+/** What the clients of a scenario see while others do something after each step. */
+function beside(plugin: Plugin, scenario: Scenario, between: readonly (readonly ScenarioStep[])[], seed: string): Promise<readonly string[]> {
+  const act = async (stage: Stage) => {
     const [player, neighbour] = [new Player(stage), new Player(stage, 'next')]
-    const theirs = other?.steps('home/next').filter((step) => !('wait' in step)) ?? []
     for (const [index, step] of scenario.steps('home/main').entries()) {
       await player.perform(step)
       await stage.clock.advance(0)
-      const between = theirs[index]
-      if (between !== undefined) await neighbour.perform(between)
+      for (const theirs of between[index] ?? []) await neighbour.perform(theirs)
       await player.tick()
     }
     await player.settle()
     return player.trace
-  })
+  }
+  return rehearse([[plugin, {}]], act, seed)
 }
 
 /** A connection that ends, at whatever moment, leaves nothing of the plugin behind. */

@@ -6,8 +6,8 @@ import type { Scope } from '../scope.ts'
 import { start } from '../start.ts'
 import type { Stage } from './player.ts'
 
-/** The seed of every rehearsal: a plugin that draws by chance does the same each time. */
-const seed = 'rehearsal'
+/** The seed of rehearsals unless one is given: a plugin that draws by chance does the same each time. */
+const usualSeed = 'rehearsal'
 
 /** A check of a plugin failed. */
 export function fail(message: string): never {
@@ -18,7 +18,7 @@ export function fail(message: string): never {
  * Runs a server while `act` lasts, and stops it. Fails where a plugin failed, and where a timer or a connection outlives the
  * server.
  */
-export async function rehearse<T>(plugins: readonly (readonly [Plugin, Scope])[], act: (stage: Stage) => Promise<T>): Promise<T> {
+export async function rehearse<T>(plugins: readonly (readonly [Plugin, Scope])[], act: (stage: Stage) => Promise<T>, seed = usualSeed): Promise<T> {
   const clock = virtualClock()
   const server = await start({ listen: false, clock, seed, plugins })
   let result: T
