@@ -25,6 +25,9 @@ interface Course {
  *     closeAfter({ packet: 'suback', when: 'after', how: 'rst' })    a reset right behind SUBACK
  *     closeAfter({ bytes: 1500, direction: 'out' })                  in the middle of what is sent
  *
+ *     closeAfter({ packet: 'publish', how: 'half' })                 FIN, while what the client says still counts
+ *     closeAfter({ time: '1m', linger: '1h' })                       a close that takes its time: the client has to close its side
+ *
  * At a packet from the client, `before` does not handle it, `instead` handles it but does not answer, `after` lets the answer
  * out first, however late it is. At a packet from the server, it is sent with `after` only.
  */
@@ -33,7 +36,7 @@ export const closeAfter = definePlugin({
     name: 'close-after',
     api: 1,
     group: 'server',
-    summary: 'The connection is closed, reset or goes dead after some packets, bytes or time, or at a packet.',
+    summary: 'The connection is closed, whole or by half, reset or goes dead after some packets, bytes or time, or at a packet.',
     spec: ['MQTT-4.4.0-1', 'MQTT-4.1.0-1', 'MQTT-3.1.2-23', 'MQTT-4.6.0-1'],
     finds: 'clients that lose messages, send them twice, or wait for ever when the connection breaks at a bad moment',
     seenIn: [
@@ -57,19 +60,25 @@ export const closeAfter = definePlugin({
       ),
     ),
     time: option.optional(option.duration('closes so long after the connection was accepted', '1s')),
-    how: option.choice('in order, with a reset, or not at all while nothing moves any more', ['fin', 'rst', 'stall'], 'fin'),
+    how: option.choice(
+      'in order, with a reset, not at all while nothing moves any more, or by half: FIN, while the client is still heard',
+      ['fin', 'rst', 'stall', 'half'],
+      'fin',
+    ),
     grace: option.duration('how long it waits at the end, while nothing that comes is handled any more; not for `time`', 0),
+    linger: option.optional(option.duration('how long the server waits behind its FIN for that of the client, before it lets go; 2 s unless given', '2s')),
   },
-  check({ packet, nth, packets, bytes, time, direction }) {
+  check({ packet, nth, packets, bytes, time, direction, how, linger }) {
     if (packet === undefined && packets === undefined && bytes === undefined && time === undefined)
       return "give one of the options 'packet', 'packets', 'bytes' and 'time'"
     if (packet === undefined && nth > 1) return "option 'nth' goes with 'packet'"
     if (packet !== undefined && direction === 'out' && fromClient.includes(packet)) return `only a client sends ${packet}: take direction in`
     if (packet !== undefined && direction === 'in' && fromServer.includes(packet)) return `only a server sends ${packet}: take direction out`
     if (packet === undefined && bytes === undefined && direction !== undefined) return "option 'direction' goes with 'packet' and 'bytes'"
+    if (linger !== undefined && how !== 'fin') return `option 'linger' goes with how fin, not with ${how}`
     return undefined
   },
-  setup({ hooks, on, play, name }, { packet, nth, packets, when, bytes, direction, time, how, grace }) {
+  setup({ hooks, on, play, name }, { packet, nth, packets, when, bytes, direction, time, how, grace, linger }) {
     const course = (): Course => ({ received: 0, wanted: 0, bytes: 0, over: false, mute: false })
     const end = endOf(how, grace)
     const sent = packet !== undefined && (direction ?? (fromServer.includes(packet) || answersToClient.includes(packet) ? 'out' : 'in')) === 'out'
@@ -87,7 +96,8 @@ export const closeAfter = definePlugin({
         const state = connection.state(course)
         if (state.over) return []
         if (!isDue(state, incoming)) return undefined
-        state.over = true
+        // Who has closed one half still handles what comes on the other.
+        state.over = how !== 'half'
         state.mute = when === 'instead'
         return when === 'before' ? end : [{ pass: true }, ...end]
       })
@@ -96,24 +106,29 @@ export const closeAfter = definePlugin({
 
     if (sent) on(hooks.send, { cmd: packet, nth }, (steps) => (when === 'after' ? [...steps, ...end] : end))
 
+    // After one half is closed, the other goes on.
+    const heard = how === 'half' && (direction ?? 'in') === 'in'
     if (bytes !== undefined)
       hooks.wire.tap(name, (steps, way, connection) => {
         if (way !== (direction ?? 'in')) return undefined
         const state = connection.state(course)
+        if (heard && state.bytes >= bytes) return undefined
         const cut: StepInput[] = []
         for (const step of steps) {
-          if (state.bytes >= bytes) return cut
-          if (!('raw' in step)) {
+          if (state.bytes >= bytes && !heard) return cut
+          if (!('raw' in step) || state.bytes >= bytes) {
             cut.push(step)
             continue
           }
           const part = step.raw.subarray(0, bytes - state.bytes)
           state.bytes += part.length
           cut.push(part.length === step.raw.length ? step : { raw: part })
-          if (state.bytes >= bytes) cut.push(...end)
+          if (state.bytes >= bytes) cut.push(...end, ...(heard && part.length < step.raw.length ? [{ raw: step.raw.subarray(part.length) }] : []))
         }
         return state.bytes < bytes ? undefined : cut
       })
+
+    if (linger !== undefined) on(hooks.timer, { kind: 'linger' }, (_delayMs, _timer, connection) => (connection?.ended?.by === 'server' ? linger : undefined))
 
     if (time !== undefined)
       hooks.connection.tap(name, (connection) => {

@@ -95,9 +95,10 @@ export class WireLane {
       if (bytes !== undefined) this.#give(bytes)
     } else if ('close' in step) {
       this.#uncork()
-      this.cancel()
+      // The other half goes on, and so does what is on its way to it.
+      if (step.close !== 'half') this.cancel()
       this.#connection.close(step.close, { reason: 'a plan closed it' })
-      return false
+      return step.close === 'half'
     } else if ('wait' in step) return step.wait <= 0 || this.#hold(step.wait)
     else if ('latency' in step) {
       const leftMs = arrivedMs + step.latency - run.clock.now()

@@ -196,6 +196,57 @@ describe('close-after', () => {
     expect([names(client), client.ended]).toEqual([['connack', 'puback 1'], undefined])
   })
 
+  test('how: half sends FIN, and still handles what comes', async () => {
+    for (const options of [{ packet: 'publish' }, { packet: 'puback' }, { bytes: 26 }, { bytes: 30 }, { time: 10 }] as const) {
+      const { server, client, clock } = await connected({ ...options, how: 'half' })
+      client.send(publish(1))
+      await clock.advance(10)
+      client.send({ cmd: 'publish', topic: 'kept', retain: true, payload: 'x', qos: 1, messageId: 2 })
+      await clock.advance(10)
+      expect([names(client), client.ended]).toEqual([names(client).slice(0, 2), 'fin'])
+      expect(server.retained).toHaveLength(1)
+      expect(server.connections[0]?.closed).toBe(false)
+      client.close()
+      await clock.advance(0)
+      expect(server.connections[0]?.ended).toMatchObject({ by: 'client', how: 'fin' })
+      expect(server.report().faults.applied).toEqual([{ plugin: 'close-after', count: 1 }])
+    }
+  })
+
+  test('how: half, counted by bytes of the server: nothing more leaves, in the middle of a packet', async () => {
+    const { server, client, clock } = await connected({ bytes: 6, direction: 'out', how: 'half' })
+    client.send(publish(1), publish(2))
+    await clock.advance(0)
+    expect([Buffer.concat(client.chunks).toString('hex'), client.ended]).toEqual(['200200004002', 'fin'])
+    client.send({ cmd: 'publish', topic: 'kept', retain: true, payload: 'x' })
+    await clock.advance(0)
+    expect(server.retained).toHaveLength(1)
+  })
+
+  test('linger: how long the server waits for the FIN of the client', async () => {
+    for (const [options, ms] of [
+      [{}, 2000],
+      [{ linger: '1h' }, 3_600_000],
+      [{ linger: 10 }, 10],
+    ] as const) {
+      const { client, clock } = await connected({ packet: 'publish', ...options })
+      client.send(publish(1))
+      await clock.advance(ms - 1)
+      expect([client.ended, clock.pending]).toEqual(['fin', 1])
+      await clock.advance(1)
+      expect(clock.pending).toBe(0)
+    }
+  })
+
+  test('linger: is over when the client closes its side', async () => {
+    const { client, clock } = await connected({ packet: 'publish', linger: '1h' })
+    client.send(publish(1))
+    await clock.advance(0)
+    client.close()
+    await clock.advance(0)
+    expect(clock.pending).toBe(0)
+  })
+
   test('grace: nothing is handled any more, and the end comes later', async () => {
     const { client, clock } = await connected({ packet: 'publish', grace: '1s' })
     client.send(publish(1), publish(2))
@@ -270,6 +321,7 @@ describe('close-after', () => {
     expect(() => closeAfter({ packets: 3, nth: 2 })).toThrow("option 'nth' goes with 'packet'")
     expect(() => closeAfter({ packet: 'suback', direction: 'in' })).toThrow('only a server sends suback: take direction out')
     expect(() => closeAfter({ packet: 'pingreq', direction: 'out' })).toThrow('only a client sends pingreq: take direction in')
+    expect(() => closeAfter({ packets: 2, how: 'rst', linger: 5 })).toThrow("option 'linger' goes with how fin, not with rst")
     expect(() => closeAfter({ packets: 2, direction: 'out' })).toThrow("option 'direction' goes with 'packet' and 'bytes'")
   })
 })
