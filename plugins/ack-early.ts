@@ -10,7 +10,7 @@ import { choose } from './internal/answered.ts'
  *     ackEarly({ packets: 'suback', hold: 100 })           what is published right behind SUBACK is missed
  *     ackEarly({ lose: true, every: 10 })                  every tenth message is acknowledged, and never arrives
  *
- * Nobody knows yet what becomes of it, so the code says success. What another plugin refuses is refused.
+ * With `hold` and `lose` the code says success: nobody knows yet what becomes of it. What another plugin refuses is refused.
  */
 export const ackEarly = definePlugin({
   meta: {

@@ -47,7 +47,7 @@ export interface Decision {
   readonly thenDisconnect?: number
   /**
    * publish, subscribe, unsubscribe: what is asked for is answered before it is carried out, and carried out so many milliseconds
-   * later, 0 at once. The answer says that nothing went wrong: nobody knows yet.
+   * later, 0 right behind the answer. With a delay the answer says success: nobody knows yet what becomes of it.
    */
   readonly effectDelay?: number
   /** takeover: how the existing connection ends: with DISCONNECT in MQTT 5 (the default), or closed or reset without a word. */

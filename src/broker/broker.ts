@@ -104,10 +104,11 @@ export class Broker {
     reason: MessageReason = 'live',
     clientId: string | undefined = from?.clientId,
     encoded: EncodedForms = {},
+    before?: (sessions: number) => void,
   ): number {
     const message = this.#message(publication, from, reason, clientId, encoded)
     if (message.retain) this.retained.store(message)
-    return this.router.route(message)
+    return this.router.route(message, undefined, before)
   }
 
   /** Publishes a message of the server's own to the subscribers among some client ids only. */

@@ -92,8 +92,10 @@ function commit(broker: Broker, packet: PublishPacket, connection: Connection, d
     const taken = takenAs(packet, decision)
     const { clientId } = connection
     if (decision.effectDelay !== undefined) {
-      if (packet.qos > 0) answer(connection, packet, 0, decision)
-      broker.carryOut(decision, () => broker.publish(taken, connection, 'live', clientId))
+      const acknowledge = (sessions: number) => answer(connection, packet, sessions === 0 ? 0x10 : 0, decision)
+      const isLater = decision.effectDelay > 0
+      if (isLater) acknowledge(1)
+      broker.carryOut(decision, () => broker.publish(taken, connection, 'live', clientId, {}, isLater ? undefined : acknowledge))
       endAfterAnswer(connection, decision, 'PUBLISH')
       return
     }

@@ -95,13 +95,17 @@ export class Router {
     for (const filter of [...session.subscriptions.keys()]) this.remove(session, filter)
   }
 
-  /** Sends a message to everybody who subscribed to its topic, and whom `accepts` takes. Returns how many sessions that were. */
-  route(message: Message, accepts?: (session: Session) => boolean): number {
+  /**
+   * Sends a message to everybody who subscribed to its topic, and whom `accepts` takes. Returns how many sessions that were;
+   * `before` hears of it before the first of them is served.
+   */
+  route(message: Message, accepts?: (session: Session) => boolean, before?: (sessions: number) => void): number {
     let deliveries: readonly Delivery[] = this.#deliveries(message)
     if (accepts !== undefined) deliveries = deliveries.filter(({ session }) => accepts(session))
     if (this.#run.hooks.route.isUsed()) deliveries = this.#run.hooks.route.call(Object.freeze(deliveries), message)
     // Nobody else, whatever was added.
     if (accepts !== undefined) deliveries = deliveries.filter(({ session }) => accepts(session))
+    before?.(deliveries.length)
     for (const delivery of deliveries) delivery.session.deliver(delivery)
     return deliveries.length
   }

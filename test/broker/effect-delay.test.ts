@@ -21,6 +21,7 @@ describe('a message', () => {
     server.use(late(0))
     await client.send(publish(1), publish(2, 2)).settled()
     expect(answers(client)).toEqual(['puback 1', 'publish', 'pubrec 2', 'publish', 'pingresp'])
+    expect(await client.send({ ...publish(3), topic: 'b' }).next('puback', { messageId: 3 })).toMatchObject({ reasonCode: 0x10 })
   })
 
   test('with a delay is routed when it is over, although its publisher is gone', async () => {

@@ -45,10 +45,12 @@ describe('ack-early', () => {
     expect(messages(client)).toEqual(['a 1', 'a 2'])
   })
 
-  test('the code says success although nobody subscribes', async () => {
-    const { server } = await virtualServer({ plugins: [ackEarly()] })
-    const client = await join(server, 'client')
-    expect(await client.send(publish(1)).next('puback')).toEqual({ cmd: 'puback', messageId: 1, reasonCode: 0 })
+  test('the code is the right one; with hold and lose it says success although nobody subscribes', async () => {
+    const code = async (options: Options) => {
+      const { server } = await virtualServer({ plugins: [ackEarly(options)] })
+      return (await (await join(server, 'client')).send(publish(1)).next('puback')).reasonCode
+    }
+    expect([await code({}), await code({ hold: 100 }), await code({ lose: true })]).toEqual([0x10, 0, 0])
   })
 
   test('lose: the message never arrives', async () => {
