@@ -1,4 +1,4 @@
-import { type Answers, type AuthorizeRequest, type Connection, type ConnectPacket, type Decision, decide, definePlugin, option } from '../src/index.ts'
+import { type Answers, type Connection, type ConnectPacket, decide, definePlugin, option } from '../src/index.ts'
 
 const atMost = (about: string, most: number) => option.optional(option.count(about, most, { min: 0 }))
 
@@ -122,7 +122,7 @@ export const connectionLimits = definePlugin({
       on(hooks.packetIn, { cmd: 'connect' }, (packet, connection) => (judge(packet, connection) === undefined ? undefined : [{ wait: hold }, { pass: true }]))
 
     if (isAboutConnect)
-      on(hooks.authorize, { kind: 'connect' }, (decision: Decision, request: AuthorizeRequest & { readonly kind: 'connect' }, connection) => {
+      on(hooks.authorize, { kind: 'connect' }, (decision, request, connection) => {
         const refusal = judge(request.packet, connection)
         return refusal === undefined ? undefined : decide(decision, refusal.answers, request, connection, refusal.reason)
       })
