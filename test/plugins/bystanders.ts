@@ -36,6 +36,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'keep-alive': { minimum: 0, maximum: 65_535, factor: 1.5 },
   latency: { options: { delay: '10s' }, scope: { clientId: 'nobody' } },
   lifetime: { maximum: '100h', idle: '100h', connect: '30s', connectBytes: 10_000 },
+  maintenance: { time: '1000h', clients: 10_000 },
   matching: { caseSensitive: false, repeatedFilters: 'merged' },
   'maximum-qos': { options: { announce: false }, scope: { clientId: 'nobody' } },
   'mqtt3-idioms': {},
