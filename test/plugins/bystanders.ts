@@ -39,6 +39,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   maintenance: { time: '1000h', clients: 10_000 },
   matching: { caseSensitive: false, repeatedFilters: 'merged' },
   'maximum-qos': { options: { announce: false }, scope: { clientId: 'nobody' } },
+  'message-expiry': { maximum: '1000h' },
   'mqtt3-idioms': {},
   offline: { time: '1000h', connects: 10_000, closed: 10_000 },
   'packet-size': { maximum: 1_000_000, toClient: 1_000_000, announce: false },
