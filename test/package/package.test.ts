@@ -49,7 +49,7 @@ describe('the library', () => {
 
   test('has a JSON Schema for config files', async () => {
     const script = "console.log(Object.keys(require('mqttest/config.schema.json').definitions).includes('ack-delay'))"
-    expect(await output(commonjs, 'node', ['-e', script])).toBe('true\n')
+    expect(await output(commonjs, 'node', ['-e', script])).toBe('true')
   })
 
   test('brings neither sources nor tests, and names no place of the machine that built it', async () => {
@@ -73,7 +73,9 @@ describe('the types', () => {
     ['esnext', 'bundler', 'commonjs'],
   ])('hold with module %s, resolution %s, in a project of %s', async (module, moduleResolution, kind) => {
     const folder = kind === 'modules' ? modules : commonjs
-    expect(await packed.compile(folder, { module, moduleResolution, noEmit: true }, ['consumer.mts', 'library.cts', 'mqttest.config.ts'])).toBe('')
+    expect(await packed.compile(folder, { module, moduleResolution, noEmit: true }, ['consumer.mts', 'library.cts', 'testing.mts', 'mqttest.config.ts'])).toBe(
+      '',
+    )
   })
 
   test('lead to a program that runs, with a CommonJS plugin in a server of the ES module', async () => {
@@ -116,6 +118,17 @@ describe('plugins of strangers, named in mqttest.config.ts', () => {
       server.kill('SIGTERM')
     }
     expect(await ended).toBe(0)
+  })
+})
+
+describe('testPlugin', () => {
+  test.each([
+    ['modules', 'own-plugin.test.mjs'],
+    ['commonjs', 'own-plugin.test.cjs'],
+  ])('tests a plugin of somebody in a project of %s', async (kind, file) => {
+    const told = await output(kind === 'modules' ? modules : commonjs, 'node', ['--test', '--test-reporter=tap', file])
+    expect(told).toMatch(/^# pass 10$/m)
+    expect(told).toContain('acme/deaf keeps connections apart')
   })
 })
 
