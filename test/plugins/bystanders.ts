@@ -59,6 +59,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'stop-after': { connections: 10_000, time: '1000h', idle: '1000h' },
   suback: { packets: ['suback', 'unsuback'], codes: { 'office/#': 'not-authorized' }, count: 'merged' },
   'subscribe-limits': { filters: 1000, unsubscribeFilters: 1000, subscriptions: 1000, rate: 1000 },
+  'system-topics': { interval: 0, presence: '$nobody/{clientId}', subscriptions: '$nobody/{event}' },
   takeover: { policy: 'newest' },
   'topic-acl': { publish: ['#'], subscribe: ['#', '$share/#', '$SYS/#'], receive: ['#', '$SYS/#'], denyPublish: ['office/#'] },
   'topic-alias': { maximum: 100 },
