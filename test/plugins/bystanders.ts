@@ -25,6 +25,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   connack: { which: 'both', returnCodes: { banned: 5 }, omit: ['serverReference'] },
   'connection-limits': { total: 10_000, perUser: 10_000, perAddress: 10_000, rate: 10_000, ratePerClientId: 10_000, hold: '1h', sockets: 10_000 },
   corrupt: { packets: ['publish'], from: 10_000 },
+  credentials: { usernames: ['anna'], anonymous: true, validFor: '1000h' },
   'delivery-delay': { topic: 'office/#' },
   'delivery-flags': { setRetain: 'inverted', topic: 'office/#' },
   drop: { topic: 'office/#' },

@@ -31,6 +31,10 @@ const variants: { readonly [plugin: string]: readonly object[] } = {
     { reasonCode: 'not-authorized', afterRefusal: 'close' },
     { set: { maximumQoS: 2 }, times: 3, delay: '200ms' },
   ],
+  credentials: [
+    { anonymous: true, delay: '1s' },
+    { token: 'jwt', anonymous: true, failure: 'close' },
+  ],
   'extended-ids': [{}, { maximumLength: 3 }],
   'pid-strategy': [{}, { strategy: 'never-reuse' }, { strategy: 'fixed' }, { strategy: 'near-wrap' }],
   'qos2-exchange': [
