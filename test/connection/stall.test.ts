@@ -159,3 +159,38 @@ describe('{ cork } on the wire', () => {
     expect([one.received.length, one.ended]).toEqual([1, 'fin'])
   })
 })
+
+describe('{ frame } where there are no frames', () => {
+  test('messages and fragments are bytes, control frames are nothing', async () => {
+    const { server } = await virtualServer()
+    const client = connectMemory(server)
+    await client.connect()
+    const connection = await server.connection(0)
+    await connection.play([
+      { frame: 'ping' },
+      { frame: 'fragment', data: 'd0' },
+      { frame: 'binary' },
+      { frame: 'text', data: '00' },
+      { frame: 'close', code: 1000 },
+    ])
+    expect(await client.next('pingresp')).toBeDefined()
+    expect(client.chunks.map((chunk) => chunk.toString('hex'))).toEqual(['20020000', 'd0', '00'])
+    await client.settled()
+  })
+
+  test('waits its turn while the link stands still', async () => {
+    const { clock, client, connection } = await connected()
+    client.chunks.length = 0
+    void connection.play([{ stall: 'out' }, { frame: 'binary', data: 'd0' }, { frame: 'binary', data: '00' }, { wait: 10 }, { stall: false }])
+    await clock.advance(9)
+    expect(client.chunks).toEqual([])
+    await clock.advance(1)
+    expect(client.chunks.map((chunk) => chunk.toString('hex'))).toEqual(['d0', '00'])
+  })
+
+  test('is checked', async () => {
+    const { connection } = await connected()
+    await expect(connection.play([{ frame: 'close', code: 1006 }])).rejects.toThrow('a code that may be sent is 1000 to 1003')
+    await expect(connection.play([{ frame: 'ping', data: Buffer.alloc(124) }])).rejects.toThrow('a control frame has at most 123 bytes, got 124')
+  })
+})

@@ -20,22 +20,32 @@ const variants: { readonly [plugin: string]: readonly object[] } = {
     { at: 'publish', when: 'before', id: 'same' },
   ],
   'ack-wrong': [{ id: 'next' }, { packets: ['puback', 'pubrec', 'suback'], type: 'pubcomp', and: 'before', probability: 0.5 }],
+  bandwidth: [{}, { bytesPerSecond: 200, piece: 1, burst: 20 }, { in: 500 }],
+  chunks: [
   'close-after': [
     { packet: 'puback', nth: 2 },
     { packets: 4, when: 'instead', grace: '1s' },
     { bytes: 100, how: 'rst' },
     { bytes: 70, direction: 'out' },
     { time: '50ms', how: 'stall' },
+    { packet: 'suback', how: 'half' },
+    { time: '50ms', linger: 0 },
   ],
   connack: [
     { reasonCode: 'not-authorized', afterRefusal: 'close' },
     { set: { maximumQoS: 2 }, times: 3, delay: '200ms' },
   ],
+  corrupt: [{ rate: 0.01 }, { packets: ['puback'], truncate: 1, close: 'fin' }, { insert: '0000', every: 3, direction: 'both' }],
   credentials: [
     { anonymous: true, delay: '1s' },
     { token: 'jwt', anonymous: true, failure: 'close' },
   ],
   'extended-ids': [{}, { maximumLength: 3 }],
+  'half-open': [
+  inject: [{ malformed: 'publish-qos-3' }, { bytes: 'd000', packet: 'publish', when: 'before' }, { malformed: 'type-15', time: '50ms', close: 'rst' }],
+  latency: [{}, { delay: '20ms', jitter: '100ms' }, { delay: 0, out: '1s' }],
+  maintenance: [
+  offline: [{}, { time: '50ms', for: '200ms' }, { connects: 1, for: '100ms', again: true, connections: 'fin' }, { mode: 'unanswered', for: '1s' }],
   'pid-strategy': [{}, { strategy: 'never-reuse' }, { strategy: 'fixed' }, { strategy: 'near-wrap' }],
   'qos2-exchange': [
     { pubrec: 'skip', probability: 0.5 },
@@ -43,16 +53,20 @@ const variants: { readonly [plugin: string]: readonly object[] } = {
     { pubcomp: 'after-reconnect', pubrel: 'not-again' },
   ],
   reject: [{}, { action: 'drop' }, { clientId: 'anna', action: 'close' }],
+  'server-disconnect': [{}, { packet: 'publish', when: 'instead', form: 'length', delay: '100ms' }, { time: '50ms', close: 'open', version3: 'send' }],
   'session-override': [{}, { mode: 'keep' }, { mode: 'expire', expiry: '1h', announce: false }],
   'stop-after': [{ connections: 10_000, time: '1000h', idle: '1000h' }],
   suback: [
     { codes: ['not-authorized'], effect: 'taken' },
     { packets: ['suback', 'unsuback'], count: 'missing', id: 'next', probability: 0.5 },
   ],
+  'websocket-frames': [{}, { fragments: true, ping: true }, { close: 1012 }],
 }
 
 /** What a plugin does not hold to because of what it is, with the reason. */
-const exceptions: { readonly [plugin: string]: PluginTest['except'] } = {}
+const exceptions: { readonly [plugin: string]: PluginTest['except'] } = {
+  maintenance: { 'keeps connections apart': 'the more clients there are, the earlier the first of them is sent away' },
+}
 
 describe.each(pluginsOf(plugins).map((factory) => [factory.meta.name, factory] as const))('%s', (name, factory) => {
   const bystander = bystanders[name]

@@ -31,6 +31,7 @@ const catalogue = {
   'length-not-minimal': () => 'd08000',
   'length-too-long': (isFive: boolean) => `307f000161${isFive ? '00' : ''}`,
   'length-huge': () => '30ffffff7f',
+  'length-cut-short': () => '30ff',
   'body-missing': () => '4000',
   'body-too-short': () => '400100',
   'body-too-long': () => 'd00100',
