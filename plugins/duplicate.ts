@@ -1,5 +1,4 @@
-import { definePlugin, option, type Packet, type Step, type StepInput, selected, selection } from '../src/index.ts'
-import { excuseAcknowledgements } from './internal/extra-acknowledgements.ts'
+import { type Connection, definePlugin, option, type Packet, type Step, type StepInput, selected, selection } from '../src/index.ts'
 
 const fromServer = ['publish', 'connack', 'puback', 'pubrec', 'pubrel', 'pubcomp', 'suback', 'unsuback', 'pingresp', 'auth', 'disconnect'] as const
 
@@ -46,10 +45,7 @@ export const duplicate = definePlugin({
     if (!packets.includes('publish') && (packetId === 'new' || asDup)) return "options 'packetId' and 'asDup' are about messages: packets publish"
     return undefined
   },
-  setup(api, { packets, times, delay, packetId, asDup, ...which }) {
-    const { hooks, on } = api
-    const excuse = excuseAcknowledgements(api)
-
+  setup({ hooks, on }, { packets, times, delay, packetId, asDup, ...which }) {
     on(hooks.send, selected(which, { cmd: packets }), (steps, cause, connection) => {
       const originals = steps.filter((step) => isOne(step, packets))
       const copies: StepInput[] = []
@@ -57,13 +53,13 @@ export const duplicate = definePlugin({
         if (delay > 0) copies.push({ wait: delay })
         for (const { packet } of originals) {
           if (packet.cmd !== 'publish' || packet.qos === 0) {
-            excuse(connection, idOf(packet), owedFor(packet))
+            forgive(connection, packet)
             copies.push({ packet })
             continue
           }
           const { session } = connection
           if (packetId === 'same' || cause.delivery === undefined || session === undefined) {
-            excuse(connection, packet.messageId, owedFor(packet))
+            forgive(connection, packet)
             copies.push({ packet: { ...packet, dup: asDup || packet.dup } })
             continue
           }
@@ -82,12 +78,8 @@ function isOne(step: Step, packets: readonly string[]): step is PacketStep {
   return 'packet' in step && packets.includes(step.packet.cmd)
 }
 
-function idOf(packet: Packet): number | undefined {
-  return 'messageId' in packet ? packet.messageId : undefined
-}
-
-/** How many acknowledgements of an id that is over by then a copy may bring: for QoS 2, PUBREC and PUBCOMP. */
-function owedFor(packet: Packet): number {
-  if (packet.cmd === 'publish') return packet.qos
-  return packet.cmd === 'pubrec' || packet.cmd === 'pubrel' ? 1 : 0
+/** What a client says to a copy when the id is over by then is right: for QoS 2, PUBREC and PUBCOMP. */
+function forgive(connection: Connection, packet: Packet): void {
+  if (packet.cmd === 'publish' && packet.messageId !== undefined) connection.forgive(packet.messageId, packet.qos)
+  else if (packet.cmd === 'pubrec' || packet.cmd === 'pubrel') connection.forgive(packet.messageId, 1)
 }

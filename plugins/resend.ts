@@ -1,5 +1,4 @@
 import { type Connection, type Delivery, definePlugin, option, type PublishPacket, selected, selection, type Timer } from '../src/index.ts'
-import { excuseAcknowledgements } from './internal/extra-acknowledgements.ts'
 
 /** A message, or the PUBREL behind it, that may have to be sent again. */
 interface Unanswered {
@@ -50,9 +49,7 @@ export const resend = definePlugin({
     if (qos?.every((level) => level === 0)) return 'messages of QoS 0 are not acknowledged, so they are never sent again'
     return undefined
   },
-  setup(api, { after, times = after.length, markDup, newPacketId, pubrel, giveUp, ...which }) {
-    const { hooks, on, clock, play, acted, name } = api
-    const excuse = excuseAcknowledgements(api)
+  setup({ hooks, on, clock, play, acted, name }, { after, times = after.length, markDup, newPacketId, pubrel, giveUp, ...which }) {
     const unanswered = () => new Map<number, Unanswered>()
 
     function watch(connection: Connection, packet: Unanswered['packet'], delivery: Delivery, attempts: number): void {
@@ -75,12 +72,12 @@ export const resend = definePlugin({
         if (giveUp === 'keep') return
         acted(`${packet.cmd.toUpperCase()} ${messageId} was not acknowledged`, connection)
         if (giveUp === 'drop') {
-          excuse(connection, messageId, owed)
+          connection.forgive(messageId, owed)
           session.acknowledged(messageId)
         } else connection.close(giveUp === 'close' ? 'fin' : 'rst', { reason: 'a message was not acknowledged in time' })
         return
       }
-      excuse(connection, messageId, owed)
+      connection.forgive(messageId, owed)
       let again = packet.cmd === 'publish' ? { ...packet, dup: markDup } : packet
       if (newPacketId && again.cmd === 'publish') {
         const id = session.assign(delivery)

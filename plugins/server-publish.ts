@@ -12,7 +12,6 @@ import {
   type StepInput,
   toPayload,
 } from '../src/index.ts'
-import { excuseAcknowledgements } from './internal/extra-acknowledgements.ts'
 
 const moments = ['connection', 'before-connack', 'after-connack', 'before-suback', 'after-suback', 'packet'] as const
 const fromClient: readonly [Command, ...Command[]] = ['publish', 'puback', 'pubrec', 'pubrel', 'pubcomp', 'subscribe', 'unsubscribe', 'pingreq', 'auth']
@@ -73,9 +72,7 @@ export const serverPublish = definePlugin({
     if (dup && qos === 0 && !isRaw) return 'a message of QoS 0 has DUP only with ignoreLimits'
     return undefined
   },
-  setup(api, options) {
-    const { hooks, on, clock, name } = api
-    const excuse = excuseAcknowledgements(api)
+  setup({ hooks, on, clock, name }, options) {
     const { at, nth, every, delay, count, interval, ignoreLimits } = options
     const state = () => ({ messages: 0 })
     let isOn = true
@@ -110,7 +107,7 @@ export const serverPublish = definePlugin({
       const assigned = options.messageId === undefined ? session?.assign(deliveryOf(packet, session, clock.now())) : undefined
       const messageId = assigned ?? options.messageId ?? connection.state(state).messages
       // The session does not know it: what the client says to it is not held against it.
-      if (assigned === undefined) excuse(connection, messageId, packet.qos)
+      if (assigned === undefined) connection.forgive(messageId, packet.qos)
       return { packet: { ...packet, messageId } }
     }
 

@@ -35,7 +35,8 @@ export function handleAcknowledgement(packet: AcknowledgementPacket, connection:
     return
   }
   if (!fits(entry, packet)) {
-    connection.violate('ack-wrong-type', { packet, raw, offset: 0, detail: `${packet.cmd.toUpperCase()} ${id}, awaited is ${entry.awaits.toUpperCase()}` })
+    if (!connection.forgives(id))
+      connection.violate('ack-wrong-type', { packet, raw, offset: 0, detail: `${packet.cmd.toUpperCase()} ${id}, awaited is ${entry.awaits.toUpperCase()}` })
     return
   }
   if (packet.cmd === 'pubrec') {
@@ -60,6 +61,7 @@ function fits(entry: InFlightDelivery, packet: AcknowledgementPacket): boolean {
 }
 
 function unknown(packet: AcknowledgementPacket, connection: Connection, raw: Buffer): void {
+  if (connection.forgives(packet.messageId)) return
   const rule: RuleName = 'ack-unknown-packet-id'
   connection.violate(rule, { packet, raw, offset: 2, detail: `${packet.cmd.toUpperCase()} ${packet.messageId}` })
 }

@@ -108,6 +108,8 @@ export class Connection {
   #exchange: ((packet: AuthPacket | undefined) => void) | undefined
   #wireIn: WireLane | undefined
   #states: Map<object, unknown> | undefined
+  /** Acknowledgements by packet id that the client may say although none is awaited; see `forgive`. */
+  #forgiven: Map<number, number> | undefined
   #randoms: Map<string, Random> | undefined
   #script: Script | undefined
 
@@ -637,6 +639,22 @@ export class Connection {
     const random = randoms.get(plugin) ?? this.run.random().fork(`${plugin}/${this.number}`)
     randoms.set(plugin, random)
     return random
+  }
+
+  /**
+   * A plugin sent the client something more often than the protocol does: so many acknowledgements with that packet id which
+   * nobody awaits are not held against the client.
+   */
+  forgive(id: number, acknowledgements: number): void {
+    this.#forgiven ??= new Map()
+    this.#forgiven.set(id, (this.#forgiven.get(id) ?? 0) + acknowledgements)
+  }
+
+  /** Whether an acknowledgement that nobody awaits is one of those; it is counted. @internal */
+  forgives(id: number): boolean {
+    const left = this.#forgiven?.get(id) ?? 0
+    if (left > 0) this.#forgiven?.set(id, left - 1)
+    return left > 0
   }
 
   /**

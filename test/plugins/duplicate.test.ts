@@ -46,6 +46,18 @@ describe('duplicate', () => {
     expect((await server.stop()).violations).toEqual([])
   })
 
+  test('nor where the plugin may act only once', async () => {
+    const { server, client } = await connected({}, { plugins: [[duplicate(), { times: 1 }]], lint: 'fail' })
+    await subscribe(client, 'a', 1)
+    for (const payload of ['x', 'y']) server.publish({ topic: 'a', qos: 1, payload })
+    await client.settled()
+    expect(names(client)).toEqual(['suback 1', 'publish 1 x', 'publish 1 x', 'publish 2 y', 'pingresp'])
+    for (const messageId of [1, 1, 2]) client.send({ cmd: 'puback', messageId })
+    await client.settled()
+    const report = await server.stop()
+    expect([report.violations, report.faults.applied]).toEqual([[], [{ plugin: 'duplicate', count: 1 }]])
+  })
+
   test('an acknowledgement that no copy explains is reported as ever', async () => {
     const { server, client } = await connected({})
     await subscribe(client, 'a', 1)
