@@ -101,6 +101,7 @@ export const scenarios: readonly Scenario[] = [
     steps: () => [
       open('anna', 5, {
         username: 'anna',
+        password: Buffer.from('secret'),
         properties: { sessionExpiryInterval: 0, receiveMaximum: 10, requestResponseInformation: true, userProperties: { room: 'kitchen' } },
       }),
       open('nameless', 5, { clientId: '' }),

@@ -7,7 +7,7 @@
  *     'plugin-name': { options: { ... }, scope: { clientId: 'nobody' } },      where no option keeps it away
  *
  * Better than options that switch everything off are such that let the plugin look at each packet and decide to leave it alone.
- * The client ids are letters and digits, the topics begin with 'home/', '$share/' or '$SYS/'; no payload has more than 40 bytes.
+ * Where a user name is given, it is 'anna' with the password 'secret'. The client ids are letters and digits, the topics begin with 'home/', '$share/' or '$SYS/'; no payload has more than 40 bytes.
  */
 import type { Scope } from 'mqttest'
 
