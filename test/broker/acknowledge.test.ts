@@ -139,3 +139,58 @@ describe('packet ids of the server', () => {
     expect(server.sessions[0]?.inFlight.size).toBe(1)
   })
 })
+
+describe('what a plugin does to deliveries', () => {
+  test('forgive: an acknowledgement that it brought about is not held against the client, one more is', async () => {
+    const server = await memoryServer()
+    const client = await join(server, 'me')
+    const connection = await server.connection()
+    connection.forgive(7, 2)
+    for (const cmd of ['puback', 'pubcomp', 'puback'] as const) client.send({ cmd, messageId: 7 })
+    await client.settled()
+    expect((await server.stop()).violations).toMatchObject([{ rule: 'ack-unknown-packet-id', count: 1 }])
+  })
+
+  test('assign: a delivery is in flight without being sent, and sent again on the next connection', async () => {
+    const kept = { clean: false, properties: { sessionExpiryInterval: 100 } }
+    const silent = definePlugin({
+      meta: { name: 'silent' },
+      setup: ({ hooks, on }) =>
+        on(hooks.send, { cmd: 'publish' }, (_steps, { delivery }, { session }) => {
+          if (delivery !== undefined) session?.assign(delivery)
+        }),
+    })
+    const server = await memoryServer({ plugins: [[silent, undefined, { connection: 0 }]] })
+    const client = await join(server, 'me', kept)
+    await subscribe(client, 'a', 1)
+    server.publish({ topic: 'a', qos: 1 })
+    await client.settled()
+    client.reset()
+    const again = await join(server, 'me', kept)
+    await again.settled()
+    expect([answers(client), answers(again)]).toEqual([
+      ['publish 1', 'pingresp'],
+      ['publish DUP 1', 'publish DUP 2', 'pingresp'],
+    ])
+  })
+
+  test('acknowledged: a delivery may end while it is being sent, and what waits for room follows once and in order', async () => {
+    const eager = definePlugin({
+      meta: { name: 'eager' },
+      setup: ({ hooks, on }) =>
+        on(hooks.send, { cmd: 'publish', messageId: [2, 3] }, (_steps, { delivery }, { session }) => {
+          if (delivery === undefined) return undefined
+          for (const id of [2, 3]) session?.acknowledged(id)
+          return []
+        }),
+    })
+    const server = await memoryServer({ plugins: [eager] })
+    const client = await join(server, 'me', { properties: { receiveMaximum: 1 } })
+    await subscribe(client, 'a', 1)
+    for (let count = 0; count < 5; count++) server.publish({ topic: 'a', qos: 1 })
+    await client.settled()
+    await client.send({ cmd: 'puback', messageId: 1 }).settled()
+    expect(answers(client)).toEqual(['publish 1', 'pingresp', 'publish 4', 'pingresp'])
+    expect(server.sessions[0]?.queued).toBe(1)
+  })
+})
