@@ -21,6 +21,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'ack-wrong': { packets: ['puback', 'pubrec', 'suback', 'unsuback'], topic: 'office/#', id: 'next' },
   bandwidth: { bytesPerSecond: 1000, burst: 1_000_000, piece: 1_000_000 },
   chunks: { packets: ['publish'], from: 10_000 },
+  'client-id': { maximum: 100, pattern: '.+', prefix: [''] },
   'close-after': { packet: 'publish', nth: 10_000, bytes: 1_000_000, time: '100h' },
   connack: { which: 'both', returnCodes: { banned: 5 }, omit: ['serverReference'] },
   'connection-limits': { total: 10_000, perUser: 10_000, perAddress: 10_000, rate: 10_000, ratePerClientId: 10_000, hold: '1h', sockets: 10_000 },

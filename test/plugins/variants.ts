@@ -6,6 +6,10 @@ export const variants: { readonly [plugin: string]: readonly object[] } = {
   'ack-code': [{ reasonCode: 'quota-exceeded' }, { reasonCode: 0x97, effect: 'taken', probability: 0.5 }],
   'ack-delay': [{}, { packets: ['connack', 'puback', 'pubrec', 'pubrel', 'pingresp'], delay: '1s', jitter: '500ms', growth: 20, keepOrder: false }],
   'ack-wrong': [{ id: 'next' }, { type: 'pubrec' }],
+  'client-id': [
+    { assigned: '{random}', empty: 'assign', tell: 'wrong' },
+    { minimum: 9, answer: 'ignore' },
+  ],
   'close-after': [
     { packet: 'puback', nth: 2 },
     { packets: 4, when: 'instead', grace: '1s' },
