@@ -38,6 +38,7 @@ export const serverPublish = definePlugin({
     spec: ['MQTT-3.8.4-2', 'MQTT-3.2.0-1', 'MQTT-3.3.4-9', 'MQTT-3.1.2-24', 'MQTT-3.1.2-26', 'MQTT-4.3.1-1'],
     finds: 'clients that lose a message before SUBACK, take it for the answer that they wait for, or do not survive a flood',
     seenIn: [
+      'https://github.com/sskaje/mqtt/pull/30',
       'https://github.com/eclipse-paho/paho.mqtt.java/issues/999',
       'https://github.com/eclipse-paho/paho.mqtt.embedded-c/issues/6',
       'https://github.com/mqttjs/MQTT.js/issues/1861',
@@ -64,8 +65,9 @@ export const serverPublish = definePlugin({
     ignoreLimits: option.flag('the messages are sent past the session: receive maximum, maximum packet size and topic alias maximum do not count', false),
     messageId: option.optional(option.count('the packet id of every message, with ignoreLimits; the next free one unless given', 1, { max: 65_535 })),
   },
-  check({ at, ignoreLimits, messageId, properties, qos, packet, dup }) {
+  check({ at, nth, every, ignoreLimits, messageId, properties, qos, packet, dup }) {
     if (at === 'packet' && packet.length === 0) return "option 'packet' is empty: nothing would be sent"
+    if (at === 'connection' && (nth !== undefined || every > 1)) return "options 'nth' and 'every' count packets: a scope says which connections"
     const isRaw = ignoreLimits || at === 'connection'
     if (messageId !== undefined && (!isRaw || qos === 0)) return "option 'messageId' goes with ignoreLimits and a QoS of 1 or 2"
     if (properties.topicAlias !== undefined && !isRaw) return 'the session chooses topic aliases itself: take ignoreLimits'

@@ -7,7 +7,8 @@
  *     'plugin-name': { options: { ... }, scope: { clientId: 'nobody' } },      where no option keeps it away
  *
  * Better than options that switch everything off are such that let the plugin look at each packet and decide to leave it alone.
- * Where a user name is given, it is 'anna' with the password 'secret'. The client ids are letters and digits, the topics begin with 'home/', '$share/' or '$SYS/'; no payload has more than 40 bytes.
+ * Where a user name is given, it is 'anna' with the password 'secret'. The client ids are letters and digits, the topics begin with
+ * 'home/' or '$share/'; no payload has more than 40 bytes.
  */
 import type { Scope } from 'mqttest'
 
@@ -32,6 +33,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   drop: { topic: 'office/#' },
   duplicate: { nth: 10_000 },
   'extended-ids': { empty: 'allow' },
+  fault: { on: { cmd: 'publish', direction: 'in', topic: 'office/#' }, do: 'drop' },
   'half-open': { packet: 'publish', nth: 10_000, bytes: 1_000_000, time: '100h' },
   'in-flight': { maximum: 1000, announce: false, awaitingRelease: 1000, window: 60_000, answer: 'close' },
   inject: { packet: 'publish', nth: 10_000, time: '100h' },

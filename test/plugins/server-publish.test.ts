@@ -191,6 +191,7 @@ describe('server-publish', () => {
 
   test('options that cannot be meant are refused', () => {
     expect(() => serverPublish({ at: 'packet', packet: [] })).toThrow("plugin 'server-publish': option 'packet' is empty")
+    expect(() => serverPublish({ at: 'connection', nth: 1 })).toThrow("options 'nth' and 'every' count packets")
     expect(() => serverPublish({ messageId: 1 })).toThrow("option 'messageId' goes with ignoreLimits")
     expect(() => serverPublish({ properties: { topicAlias: 1 } })).toThrow('the session chooses topic aliases itself')
     expect(() => serverPublish({ dup: true })).toThrow('a message of QoS 0 has DUP only with ignoreLimits')
