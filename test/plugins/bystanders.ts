@@ -49,6 +49,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'packet-size': { maximum: 1_000_000, toClient: 1_000_000, announce: false },
   'payload-check': { json: 'value', topics: ['office/#'], indicator: 'payload-format-invalid' },
   'pid-strategy': { strategy: 'sequential' },
+  'protocol-versions': { options: { accept: [] }, scope: { clientId: 'nobody' } },
   'qos2-exchange': { topic: 'office/#', pubrec: 'after-reconnect', pubcomp: 'pubrec-again', repeated: 'ignore', pubrel: 'twice' },
   'rate-limit': { messages: 10_000, bytes: 10_000_000, quotaMessages: 10_000, ban: '1h' },
   reject: { clientId: 'nobody' },

@@ -81,6 +81,7 @@ export const variants: { readonly [plugin: string]: readonly object[] } = {
   'packet-size': [{ maximum: 30 }, { maximum: 40, answer: 'quota-exceeded', toClient: 20 }],
   'payload-check': [{ json: 'value', indicator: 'accept', willAnswer: 'allow' }],
   'pid-strategy': [{}, { strategy: 'never-reuse' }, { strategy: 'fixed' }, { strategy: 'near-wrap' }],
+  'protocol-versions': [{}, { accept: [5], otherwise: { v31: 'silence', v3: 'reset' } }],
   'qos2-exchange': [
     { pubrec: 'skip', probability: 0.5 },
     { pubrec: 'after-reconnect', pubcomp: 'pubrec-again', repeated: 'close', pubrel: 'early' },
