@@ -37,10 +37,12 @@ export const ackDelay = definePlugin({
     function wait(connection: Connection): number {
       const state = connection.state(lateness)
       const chance = jitter > 0 ? connection.random(name).next() * jitter : 0
-      const dueMs = clock.now() + delay + growth * state.acknowledgements++ + chance
+      // Once: time goes on between two looks at a real clock.
+      const nowMs = clock.now()
+      const dueMs = nowMs + delay + growth * state.acknowledgements++ + chance
       // The next one is not due before this one; those that are due together leave in order.
       state.dueMs = keepOrder ? Math.max(dueMs, state.dueMs) : dueMs
-      return state.dueMs - clock.now()
+      return state.dueMs - nowMs
     }
 
     if (packets.length === 0) return

@@ -47,14 +47,16 @@ export const deliveryDelay = definePlugin({
     function wait(connection: Connection): number {
       const state = connection.state(lateness)
       const chance = jitter > 0 ? connection.random(name).next() * jitter : 0
-      let dueMs = Math.max(clock.now() + delayMs + growth * state.messages++ + chance, state.subackMs + afterSuback)
+      // Once: time goes on between two looks at a real clock.
+      const nowMs = clock.now()
+      let dueMs = Math.max(nowMs + delayMs + growth * state.messages++ + chance, state.subackMs + afterSuback)
       if (keepOrder) dueMs = Math.max(dueMs, state.dueMs)
       if (perSecond !== undefined) {
         dueMs = Math.max(dueMs, state.freeMs)
         state.freeMs = dueMs + 1000 / perSecond
       }
       state.dueMs = dueMs
-      return dueMs - clock.now()
+      return dueMs - nowMs
     }
 
     if (afterSuback > 0)

@@ -145,7 +145,8 @@ export const rateLimit = definePlugin({
     if (delay === 'ack')
       on(hooks.send, { cmd: ['puback', 'pubrec'], kind: 'reply' }, (steps, { packet }) => {
         const due = packet === undefined ? undefined : dueMs.get(packet)
-        return due === undefined || due <= clock.now() ? undefined : [{ wait: due - clock.now() }, ...steps]
+        const waitMs = due === undefined ? 0 : due - clock.now()
+        return waitMs <= 0 ? undefined : [{ wait: waitMs }, ...steps]
       })
 
     if (ban !== undefined)

@@ -7,6 +7,7 @@ import type { PluginEntry } from '../pack.ts'
 import type { Server } from '../server.ts'
 import { mergeOptions, type StartOptions, start } from '../start.ts'
 import type { Flags } from './flags.ts'
+import { rustUses } from './rust-flags.ts'
 
 /** A server that was started, and what there is to say about how. */
 export interface Started {
@@ -48,7 +49,12 @@ async function configOf({ config }: Flags, folder: string) {
 }
 
 async function optionsOf(flags: Flags, folder: string): Promise<StartOptions> {
-  const { port, host, socket, dump = [], maxConnections, maxRuntime, seed, lint } = flags
+  const { host, socket, maxRuntime, seed, lint, dumpDecode: decode, dumpFormat: format } = flags
+  // The names that the Rust tool has for the same.
+  const { port = flags.ports, maxConnections = flags.maxConnect } = flags
+  const dump = [...(flags.dump ?? []), ...(flags.dumps ?? [])]
+  if (dump.length === 0 && (decode !== undefined || format !== undefined))
+    throw new MqttestError('MQTTEST_OPTION', `${decode === undefined ? '--dump-format' : '--dump-decode'} says how a dump is written: give --dump as well`)
   const tcp: ListenOptions | undefined =
     socket === undefined || port !== undefined || host !== undefined
       ? { ...(port !== undefined && { port: portOf(port) }), ...(host !== undefined && { host }) }
@@ -56,7 +62,7 @@ async function optionsOf(flags: Flags, folder: string): Promise<StartOptions> {
   return {
     plugins: await pluginsOf(flags, folder),
     ...(socket === undefined ? tcp : { listen: [...(tcp === undefined ? [] : [tcp]), { path: socket }] }),
-    ...(dump.length > 0 && { dump }),
+    ...(dump.length > 0 && { dump: { file: dump, ...(decode !== undefined && { decode }), ...(format !== undefined && { format }) } }),
     ...(maxConnections !== undefined && { maxConnections }),
     ...(maxRuntime !== undefined && { maxRuntime: durationOf(maxRuntime) }),
     ...(seed !== undefined && { seed }),
@@ -64,7 +70,8 @@ async function optionsOf(flags: Flags, folder: string): Promise<StartOptions> {
   }
 }
 
-async function pluginsOf({ use = [] }: Flags, folder: string): Promise<PluginEntry[]> {
+async function pluginsOf(flags: Flags, folder: string): Promise<PluginEntry[]> {
+  const use = [...rustUses(flags), ...(flags.use ?? [])]
   if (use.length === 0) return []
   const { resolveUse } = await import('../config/use.ts')
   const entries: PluginEntry[] = []

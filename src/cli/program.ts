@@ -4,6 +4,7 @@ import { nameHint } from '../errors.ts'
 import { exitCodes } from './explain.ts'
 import { type Flags, joinFlags, logLevels } from './flags.ts'
 import { withPluginFlags } from './plugin-flags.ts'
+import { rustFlags } from './rust-flags.ts'
 import { version } from './version.ts'
 
 /** Runs one command line. Resolves with the exit code; rejects with what `explain` puts into words. */
@@ -89,7 +90,24 @@ export async function program(words: readonly string[]): Promise<number> {
 }
 
 function withOptions(command: Command): Command {
+  ownOptions(command)
+  // Under a heading of their own, behind ours.
+  for (const [flags, about] of rustFlags) command.addOption(new Option(flags, about).helpGroup(rustHeading))
   return command
+    .addOption(new Option('--dumps <file>', 'the same as --dump').argParser(collect).helpGroup(rustHeading))
+    .addOption(new Option('--ports <range>', 'the same as --port').argParser(readPort).helpGroup(rustHeading))
+    .addOption(new Option('--max-connect <number>', 'the same as --max-connections').argParser(readCount).helpGroup(rustHeading))
+    .addOption(
+      new Option('-v', 'the same as --log-level debug; -v -v is trace')
+        .argParser((_word, before: number | undefined) => (before ?? 0) + 1)
+        .helpGroup(rustHeading),
+    )
+}
+
+const rustHeading = 'As in the Rust tool mqttest (- is none):'
+
+function ownOptions(command: Command): void {
+  command
     .option('-u, --use <plugin>', 'add a plugin: name, or name:key=value,key=value; keys with @ are its scope (repeatable)', collect)
     .option('--config <path>', 'take this config file; by default it is looked for from here up to the package')
     .option('--no-config', 'take no config file')
@@ -101,6 +119,8 @@ function withOptions(command: Command): Command {
     .option('--ws [path]', "listen for WebSocket as well, on every path or on one such as '/mqtt'", readPath)
     .option('--ws-port <number>', 'the port of --ws, or a range (default: a free one)', readPort)
     .option('--dump <file>', 'write the record as JSON lines; {c} in the name: one file per connection (repeatable)', collect)
+    .option('--dump-decode <command>', 'a command that reads each payload on stdin, and writes text or JSON to stdout')
+    .addOption(new Option('--dump-format <format>', "'rust': packets only, as the Rust tool of this name wrote them").choices(['mqttest', 'rust']))
     .option('-c, --max-connections <number>', 'take so many connections, then stop', readCount)
     .option('--max-runtime <duration>', "stop after so long: '30s', '5m', milliseconds", readTime)
     .option('--seed <text>', 'repeat the chance of the run that had this seed')
