@@ -1,5 +1,4 @@
 import { type Connection, definePlugin, option, type StepInput, selected, selection } from '../src/index.ts'
-import { excuseAcknowledgements } from './internal/extra-acknowledgements.ts'
 
 const unasked = ['puback', 'pubrec', 'pubrel', 'pubcomp', 'suback', 'unsuback', 'connack', 'pingresp'] as const
 
@@ -50,10 +49,7 @@ export const ackSpurious = definePlugin({
     if (when === 'before' && delay > 0) return "option 'delay' goes with when after"
     return count === 1 && interval > 0 ? "option 'interval' goes with 'count'" : undefined
   },
-  setup(api, { packets, id, reasonCode, at, when, delay, count, interval, ...which }) {
-    const { hooks, on, play } = api
-    const excuse = packets.includes('pubrec') || packets.includes('pubrel') ? excuseAcknowledgements(api) : undefined
-
+  setup({ hooks, on, play }, { packets, id, reasonCode, at, when, delay, count, interval, ...which }) {
     function spurious(cmd: (typeof unasked)[number], messageId: number, { version }: Connection): StepInput {
       switch (cmd) {
         case 'pingresp':
@@ -75,7 +71,7 @@ export const ackSpurious = definePlugin({
           if (cmd === 'pingresp' || cmd === 'connack') return [spurious(cmd, 0, connection)]
           if (one === undefined) return []
           // A client may go on with an exchange that it never began.
-          if (cmd === 'pubrec' || cmd === 'pubrel') excuse?.(connection, one, count)
+          if (cmd === 'pubrec' || cmd === 'pubrel') connection.forgive(one, count)
           return [spurious(cmd, one, connection)]
         }),
       )

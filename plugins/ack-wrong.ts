@@ -1,6 +1,5 @@
 import { type Connection, definePlugin, option, type Packet, type Step, selection } from '../src/index.ts'
 import { choose } from './internal/answered.ts'
-import { excuseAcknowledgements } from './internal/extra-acknowledgements.ts'
 import { idBeside, otherId } from './internal/other-id.ts'
 
 const acknowledgements = ['puback', 'pubrec', 'pubrel', 'pubcomp', 'suback', 'unsuback'] as const
@@ -43,11 +42,12 @@ export const ackWrong = definePlugin({
   setup(api, { packets, id, type, and, ...which }) {
     const { hooks, on } = api
     const isChosen = choose(api, packets, which)
-    const excuse = excuseAcknowledgements(api)
 
     function wrong(right: Acknowledgement, connection: Connection): Packet {
       const messageId = id === undefined ? right.messageId : idBeside(right.messageId, id)
       const cmd = type ?? right.cmd
+      // A client may go on with an exchange that it never began.
+      if (cmd === 'pubrec' || cmd === 'pubrel') connection.forgive(messageId, 1)
       if (cmd === right.cmd) return { ...right, messageId }
       switch (cmd) {
         case 'pingresp':
@@ -58,8 +58,6 @@ export const ackWrong = definePlugin({
         case 'unsuback':
           return { cmd, messageId, granted: ('granted' in right ? right.granted : undefined) ?? [0] }
         default:
-          // A client may go on with an exchange that it never began.
-          if (cmd === 'pubrec' || cmd === 'pubrel') excuse(connection, messageId, 1)
           return { cmd, messageId }
       }
     }

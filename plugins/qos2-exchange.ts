@@ -1,5 +1,4 @@
 import { type Connection, definePlugin, option, type Packet, type Session, type StepInput, selected, selection } from '../src/index.ts'
-import { excuseAcknowledgements } from './internal/extra-acknowledgements.ts'
 
 /** One exchange with a packet id that is under way. */
 interface Exchange {
@@ -74,9 +73,7 @@ export const qos2Exchange = definePlugin({
     if (pubrec === 'skip' && (pubcomp !== 'usual' || repeated !== 'usual')) return "pubrec skip leaves nothing for 'pubcomp' and 'repeated'"
     return qos === undefined || qos.includes(2) ? undefined : "option 'qos': only messages of QoS 2 have such an exchange"
   },
-  setup(api, { pubrec, pubcomp, repeated, pubrel, qos: _two, ...which }) {
-    const { hooks, on } = api
-    const excuse = pubrec === 'skip' || pubrel === 'early' || pubrel === 'twice' ? excuseAcknowledgements(api) : undefined
+  setup({ hooks, on }, { pubrec, pubcomp, repeated, pubrel, qos: _two, ...which }) {
     const sessions = new WeakMap<Session, Exchanges>()
 
     function of({ session }: Connection): Exchanges | undefined {
@@ -131,7 +128,7 @@ export const qos2Exchange = definePlugin({
           if (exchange === undefined) return [step]
           if (pubrec === 'after-reconnect') return isFirst(exchange, 'pubrec', connection) ? [] : [step]
           connection.session?.received.delete(messageId)
-          excuse?.(connection, messageId, 1)
+          connection.forgive(messageId, 1)
           return [{ packet: { cmd: 'pubcomp', messageId } }]
         }),
       )
@@ -163,7 +160,7 @@ export const qos2Exchange = definePlugin({
         const messageId = idOf(step.packet)
         of(connection)?.sent.set(messageId, begin())
         if (pubrel !== 'early') continue
-        excuse?.(connection, messageId, 1)
+        connection.forgive(messageId, 1)
         plan.push({ packet: { cmd: 'pubrel', messageId } })
       }
       return plan
@@ -177,7 +174,7 @@ export const qos2Exchange = definePlugin({
         if (exchange === undefined) return [step]
         switch (pubrel) {
           case 'twice':
-            excuse?.(connection, messageId, 1)
+            connection.forgive(messageId, 1)
             return [step, step]
           case 'after-reconnect':
             return isFirst(exchange, 'pubrel', connection) ? [] : [step]

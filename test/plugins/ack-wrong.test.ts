@@ -114,6 +114,9 @@ describe('ack-wrong', () => {
     expect(server.report().violations).toEqual([])
     await client.send({ cmd: 'pubrel', messageId: 1 }).settled()
     expect(server.report().violations).toMatchObject([{ rule: 'ack-unknown-packet-id' }])
+    const other = await connected({ packets: 'pubrec', id: 'next' }, 5)
+    await other.client.send(publish(1, 2), { cmd: 'pubrel', messageId: 2 }).settled()
+    expect(other.server.report().violations).toEqual([])
   })
 
   test('a selection says which ones', async () => {
