@@ -6,6 +6,7 @@ import { topicMatches } from './broker/topics.ts'
 import type { Connection } from './connection/connection.ts'
 import { MqttestError, nameHint } from './errors.ts'
 import type { HookName } from './hooks.ts'
+import { differences } from './record/pattern.ts'
 import { type Command, isCommand, type Packet, packetTypes, type QoS } from './wire/packet.ts'
 
 /** One value, or several of which any may match. */
@@ -24,6 +25,8 @@ export interface Filter {
   readonly messageId?: OneOrMore<number>
   /** Reason code, or return code of MQTT 3. */
   readonly reasonCode?: OneOrMore<number>
+  /** What else must stand in the packet: some of its fields, compared as a test's `expect` compares them. */
+  readonly where?: object
   /** Kind of a timer, of an authorize request, of a send's cause; reason of a routed message; rule of a violation. */
   readonly kind?: OneOrMore<string>
   /** Direction on the `wire` hook. */
@@ -51,8 +54,8 @@ const counting = ['nth', 'every', 'from', 'probability'] as const
 
 const keysByHook: Partial<Record<HookName, readonly (keyof Filter)[]>> = {
   wire: ['direction', ...counting],
-  packetIn: ['cmd', 'topic', 'qos', 'retain', 'dup', 'messageId', 'reasonCode', ...counting],
-  send: ['cmd', 'topic', 'qos', 'retain', 'dup', 'messageId', 'reasonCode', 'kind', ...counting],
+  packetIn: ['cmd', 'topic', 'qos', 'retain', 'dup', 'messageId', 'reasonCode', 'where', ...counting],
+  send: ['cmd', 'topic', 'qos', 'retain', 'dup', 'messageId', 'reasonCode', 'where', 'kind', ...counting],
   authorize: ['cmd', 'topic', 'qos', 'retain', 'kind', ...counting],
   session: [...counting],
   retained: [...counting],
@@ -145,7 +148,12 @@ function matches(filter: Filter, subject: Subject): boolean {
     const code: unknown = fields && (Reflect.get(fields, 'reasonCode') ?? Reflect.get(fields, 'returnCode'))
     if (!includes<unknown>(filter.reasonCode, code)) return false
   }
-  return true
+  return filter.where === undefined || (packet !== undefined && differences(filter.where, packet).length === 0)
+}
+
+/** Whether a packet is what a filter selects, whichever it is: `nth`, `every`, `from` and `probability` are not asked. */
+export function fitsFilter(filter: Filter, packet: Packet): boolean {
+  return matches(filter, { packet })
 }
 
 /** A filter that counts: `nth`, `every` and `from` per connection (or for all, where an event has no connection). */

@@ -140,8 +140,11 @@ function list<In, Out>(item: Option<In, Out>, about: string, fallback: readonly 
       return { value: values }
     },
     (value) => {
-      const wrong = Array.isArray(value) ? value.find((entry) => item.read(entry) === undefined) : value
-      return item.hint?.(wrong) ?? ''
+      if (!Array.isArray(value)) return item.hint?.(value) ?? ''
+      const index = value.findIndex((entry) => item.read(entry) === undefined)
+      const hint = item.hint?.(value[index]) ?? ''
+      // What is long is found by its number.
+      return hint !== '' && isRecord(value[index]) && value.length > 1 ? ` Number ${index + 1} of it:${hint}` : hint
     },
   )
   return scale === undefined ? described : { ...described, scale: (values, factor) => values.map((value) => scale(value, factor)) }

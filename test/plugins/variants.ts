@@ -52,6 +52,17 @@ export const variants: { readonly [plugin: string]: readonly object[] } = {
   ],
   'delivery-flags': [{ setDup: 'set' }],
   'extended-ids': [{}, { maximumLength: 3 }],
+  fault: [
+    { on: { cmd: 'puback', nth: 2 }, do: 'drop' },
+    { on: 'puback', do: { delay: '200ms', jitter: '1s', duplicate: 2 } },
+    { on: { cmd: 'publish', direction: 'in', probability: 0.5 }, do: { delay: 20, after: [{ packet: { cmd: 'pingresp' } }] } },
+    {
+      rules: [
+        { on: { cmd: 'suback', nth: 1 } },
+        { armedBy: 'previous', on: { time: '50ms' }, do: { steps: [{ raw: 'd000' }, { wait: '1s' }, { close: 'rst' }] } },
+      ],
+    },
+  ],
   'half-open': [
     {},
     { packet: 'suback', for: '1s' },
