@@ -7,6 +7,8 @@ interface Stretch {
   beginsMs: number
   messages: number
   bytes: number
+  /** Since when messages are delayed without a break. */
+  delayedSinceMs: number | undefined
   /** Somebody was told that it is full. */
   told: boolean
 }
@@ -22,6 +24,7 @@ interface Total {
  *
  *     rateLimit({ messages: 100, answer: 'ignore' })                                   100 per second, the rest is lost
  *     rateLimit({ bytes: 524_288, delay: 'reader' })                                   more than 512 KiB per second is read later
+ *     rateLimit({ messages: 100, delay: 'reader', patience: '10s', answer: 'close' })   and who goes on like that is thrown out
  *     rateLimit({ messages: 1, topics: 'devices/+/state', answer: 'close' })           one state per second
  *     rateLimit({ messages: 30, window: '1m', per: 'client-id', notify: '{username}/throttle',
  *                 ban: '30s', banFactor: 2, banMaximum: '1h', answer: 'close' })        growing bans
@@ -52,6 +55,7 @@ export const rateLimit = definePlugin({
       ['none', 'reader', 'ack'],
       'none',
     ),
+    patience: option.optional(option.duration('how long messages are delayed without a break before the next one gets the answer instead', '10s')),
     notify: option.optional(option.text('a topic that gets a message when the rate or quota is exceeded; {clientId} and {username} are filled in', 'throttle')),
     notifyPayload: option.text('the payload of that message', 'message rate too high'),
     ban: option.optional(option.duration('so long CONNECT is refused to a client id that exceeded the rate or quota', '30s')),
@@ -59,25 +63,26 @@ export const rateLimit = definePlugin({
     banMaximum: option.optional(option.duration('the longest ban', '1h')),
     banAnswer: option.answer('what CONNECT gets while the client id is banned', 'banned'),
   },
-  check({ messages, bytes, quotaMessages, quotaBytes, window, delay, ban, banFactor, banMaximum }) {
+  check({ messages, bytes, quotaMessages, quotaBytes, window, delay, patience, ban, banFactor, banMaximum }) {
     const hasRate = messages !== undefined || bytes !== undefined
     if (!hasRate && quotaMessages === undefined && quotaBytes === undefined)
       return "give one of the options 'messages', 'bytes', 'quotaMessages' and 'quotaBytes'"
     if (window === 0) return "option 'window' is longer than 0"
     if (delay !== 'none' && (!hasRate || messages === 0)) return "option 'delay' goes with a rate above 0"
+    if (patience !== undefined && delay === 'none') return "option 'patience' needs the option 'delay'"
     if (ban === undefined && (banFactor !== 1 || banMaximum !== undefined)) return "options 'banFactor' and 'banMaximum' need the option 'ban'"
     return undefined
   },
   setup({ hooks, on, clock, server }, options) {
-    const { messages = Number.POSITIVE_INFINITY, bytes = Number.POSITIVE_INFINITY, window, per, topics, delay } = options
+    const { messages = Number.POSITIVE_INFINITY, bytes = Number.POSITIVE_INFINITY, window, per, topics, delay, patience = Number.POSITIVE_INFINITY } = options
     const { quotaMessages = Number.POSITIVE_INFINITY, quotaBytes = Number.POSITIVE_INFINITY } = options
     const { answer, notify, notifyPayload, ban, banFactor, banMaximum = Number.POSITIVE_INFINITY, banAnswer } = options
-    const stretch = (): Stretch => ({ beginsMs: clock.now(), messages: 0, bytes: 0, told: false })
+    const stretch = (): Stretch => ({ beginsMs: clock.now(), messages: 0, bytes: 0, delayedSinceMs: undefined, told: false })
     const total = (): Total & { told: boolean } => ({ messages: 0, bytes: 0, told: false })
     const stretches = new Map<string, Stretch>()
     const bans = new Map<string, { untilMs: number; lengthMs: number }>()
-    /** When a message that was taken already is acknowledged. */
-    const dueMs = new WeakMap<Packet, number>()
+    /** What was found about a message: when it is its turn, or that it has none. */
+    const turns = new WeakMap<Packet, number | 'never'>()
     const filter = topics === undefined ? {} : { topic: topics }
 
     function stretchFor(topic: string, connection: Connection): Stretch {
@@ -88,17 +93,27 @@ export const rateLimit = definePlugin({
       return found
     }
 
-    /** Counts a message in. Returns how long it has to wait; undefined where it is above the rate and does not wait. */
-    function taken(current: Stretch, size: number): number | undefined {
+    /** Counts a message in, once. Returns when it is its turn. */
+    function turnOf(packet: Packet, current: Stretch, size: number): number | 'never' {
+      const known = turns.get(packet)
+      if (known !== undefined) return known
+      const turn = counted(current, size)
+      turns.set(packet, turn)
+      return turn
+    }
+
+    function counted(current: Stretch, size: number): number | 'never' {
       const now = clock.now()
       if (now >= current.beginsMs + window) Object.assign(current, stretch())
       if (current.messages + 1 > messages || current.bytes + size > bytes) {
-        if (delay === 'none') return undefined
+        if (delay === 'none') return 'never'
+        current.delayedSinceMs ??= now
+        if (now - current.delayedSinceMs >= patience) return 'never'
         Object.assign(current, { beginsMs: current.beginsMs + window, messages: 0, bytes: 0, told: false })
       }
       current.messages++
       current.bytes += size
-      return Math.max(0, current.beginsMs - now)
+      return Math.max(now, current.beginsMs)
     }
 
     function offended(connection: Connection, where: { told: boolean }): void {
@@ -121,14 +136,10 @@ export const rateLimit = definePlugin({
         offended(connection, sum)
         return decide(decision, answer, request, connection, 'the quota of this connection is used up')
       }
-      if (delay !== 'reader') {
-        const current = stretchFor(topic, connection)
-        const waitMs = taken(current, size)
-        if (waitMs === undefined) {
-          offended(connection, current)
-          return decide(decision, answer, request, connection, 'too many messages')
-        }
-        if (waitMs > 0) dueMs.set(packet, clock.now() + waitMs)
+      const current = stretchFor(topic, connection)
+      if (turnOf(packet, current, size) === 'never') {
+        offended(connection, current)
+        return decide(decision, answer, request, connection, 'too many messages')
       }
       sum.messages++
       sum.bytes += size
@@ -138,15 +149,14 @@ export const rateLimit = definePlugin({
     if (delay === 'reader')
       on(hooks.packetIn, { cmd: 'publish', ...filter }, (packet, connection) => {
         const size = bytes === Number.POSITIVE_INFINITY ? 0 : encode(packet, connection.version).length
-        const waitMs = taken(stretchFor(packet.topic, connection), size) ?? 0
-        return waitMs > 0 ? [{ wait: waitMs }, { pass: true }] : undefined
+        const turn = turnOf(packet, stretchFor(packet.topic, connection), size)
+        return turn === 'never' || turn <= clock.now() ? undefined : [{ wait: turn - clock.now() }, { pass: true }]
       })
 
     if (delay === 'ack')
       on(hooks.send, { cmd: ['puback', 'pubrec'], kind: 'reply' }, (steps, { packet }) => {
-        const due = packet === undefined ? undefined : dueMs.get(packet)
-        const waitMs = due === undefined ? 0 : due - clock.now()
-        return waitMs <= 0 ? undefined : [{ wait: waitMs }, ...steps]
+        const turn = packet === undefined ? undefined : turns.get(packet)
+        return turn === undefined || turn === 'never' || turn <= clock.now() ? undefined : [{ wait: turn - clock.now() }, ...steps]
       })
 
     if (ban !== undefined)

@@ -123,6 +123,25 @@ describe('rate-limit', () => {
     expect(client.received.at(-1)).toEqual({ cmd: 'puback', messageId: 3 })
   })
 
+  test.each(['reader', 'ack'] as const)('patience: who is delayed by %s for too long without a break gets the answer', async (delay) => {
+    const { server, clock } = await serverWith({ messages: 1, delay, patience: '2s', answer: 'close' })
+    const client = await joining(server, 4)
+    client.send(publish('a'), publish('a'))
+    await clock.advance('1s')
+    client.send(publish('a'))
+    await clock.advance('1s')
+    expect(heard(client)).toBe('puback, puback, puback')
+    client.send(publish('a'))
+    await clock.advance('1s')
+    expect(heard(client)).toBe('puback, puback, puback, fin')
+    const calm = await joining(server, 4)
+    for (let count = 0; count < 3; count++) {
+      calm.send(publish('a'), publish('a'))
+      await clock.advance('2s')
+    }
+    expect(calm.ended).toBeUndefined()
+  })
+
   test('notify: a topic hears of it, once in each stretch', async () => {
     const { server, clock } = await serverWith({ messages: 1, notify: '{username}/{clientId}/throttle', notifyPayload: 'slow down' })
     const client = await joining(server, 4, { username: 'joe' })
@@ -185,6 +204,7 @@ describe('rate-limit', () => {
     expect(() => rateLimit()).toThrow("give one of the options 'messages'")
     expect(() => rateLimit({ messages: 1, window: 0 })).toThrow("'window' is longer than 0")
     expect(() => rateLimit({ quotaBytes: 1, delay: 'ack' })).toThrow("'delay' goes with a rate")
+    expect(() => rateLimit({ messages: 1, patience: 1 })).toThrow("'patience' needs the option 'delay'")
     expect(() => rateLimit({ messages: 1, banFactor: 2 })).toThrow("need the option 'ban'")
   })
 })
