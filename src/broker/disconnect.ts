@@ -8,7 +8,8 @@ const never = 0xffff_ffff
 export function handleDisconnect(packet: DisconnectPacket, connection: Connection, raw: Buffer): void {
   const { session } = connection
   const seconds = packet.properties?.sessionExpiryInterval
-  if (seconds !== undefined && session !== undefined) {
+  // Not where the session has gone over to another connection.
+  if (seconds !== undefined && session?.connection === connection) {
     if ((connection.connect?.properties?.sessionExpiryInterval ?? 0) === 0 && seconds > 0) {
       connection.violate('disconnect-session-expiry-raised', { packet, raw })
       return

@@ -49,6 +49,12 @@ describe('option.object', () => {
     expect(plugin({ rules: [{ topic: 'a', answer: { json: 1 } }] }).options).toEqual({ rules: [{ topic: 'a', delay: 1000, answer: { json: 1 } }] })
   })
 
+  test('has its durations on the time of a pack', () => {
+    const rule = option.object('a rule', { topic: option.text('a topic', 'a'), delay: option.duration('how late', '2s') }, {})
+    const read = rule.read({})
+    expect(read && rule.scale?.(read.value, 0.5)).toEqual({ topic: 'a', delay: 1000 })
+  })
+
   test('says what is wrong in it', () => {
     expect(() => plugin.create({ rules: [{ topik: 'a' }] })).toThrow("unknown option 'topik'. Did you mean 'topic'?")
     expect(() => plugin.create({ rules: [{ delay: 'soon' }] })).toThrow(/option 'delay': expected milliseconds/)

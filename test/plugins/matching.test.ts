@@ -152,6 +152,15 @@ describe('matching', () => {
     expect([messages(one), messages(two)]).toEqual([['$SYS/a', 'c'], ['c']])
   })
 
+  test('a message of the server for some clients only stays theirs', async () => {
+    const server = await memoryServer({ plugins: [matching({ overlap: 'each' })] })
+    const [one, two] = [await join(server, 'one'), await join(server, 'two')]
+    for (const client of [one, two]) for (const filter of ['a', '+']) await subscribe(client, filter)
+    expect(server.publish({ topic: 'a', to: 'one' })).toBe(2)
+    for (const client of [one, two]) await client.settled()
+    expect([messages(one), messages(two)]).toEqual([['a', 'a'], []])
+  })
+
   test('switched off, the broker matches again', async () => {
     const server = await memoryServer()
     const client = await join(server, 'me')

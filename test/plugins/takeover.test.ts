@@ -111,6 +111,17 @@ describe('takeover', () => {
     expect(server.sessions).toEqual([])
   })
 
+  test('order: after: what the first still says about the session does not count', async () => {
+    const { server, clock } = await virtualServer({ plugins: [takeover({ policy: 'newest', hold: '2s', order: 'after' })] })
+    const keep = { clean: false, properties: { sessionExpiryInterval: 100 } }
+    const first = await join(server, 'same', keep)
+    connectMemory(server, 5).sendConnect({ clientId: 'same', ...keep })
+    await clock.advance(1)
+    await first.send({ cmd: 'disconnect', reasonCode: 0, properties: { sessionExpiryInterval: 1 } }).end()
+    await clock.advance('2s')
+    expect(server.sessions.map(({ expiryMs }) => expiryMs)).toEqual([100_000])
+  })
+
   test('will: never and always, against what was agreed on', async () => {
     const delayed = { ...will, properties: { willDelayInterval: 60 } }
     const keep = { clean: false, properties: { sessionExpiryInterval: 100 } }
