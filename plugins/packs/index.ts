@@ -1,2 +1,2 @@
-/** The built-in packs, one named export each; README.md beside this file has the table of what they are. */
-export {}
+/** The built-in packs, one named export each; a page for each stands beside it, made of what it says about itself. */
+export { minimalLimits } from './minimal-limits.ts'

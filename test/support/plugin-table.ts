@@ -1,5 +1,8 @@
 /** The part of plugins/README.md that is made from what the plugins say about themselves. */
 import type { AnyFactory, Option, OptionTable } from 'mqttest'
+import { type AnyPackFactory, isPackFactory } from '../../src/pack.ts'
+import { isFactory } from '../../src/plugin.ts'
+import { flattenPlugins, noLookup } from '../../src/plugin-list.ts'
 
 /** A plugin that is described by a table of options, as all built-in ones are. */
 interface Described extends AnyFactory {
@@ -14,7 +17,7 @@ export function pluginsOf(exported: object): readonly Described[] {
 }
 
 function isDescribed(value: unknown): value is Described {
-  return typeof value === 'function' && 'meta' in value && 'create' in value && 'options' in value
+  return isFactory(value) && 'options' in value
 }
 
 /** One table with a row per plugin, then the options of each. */
@@ -25,6 +28,60 @@ export function pluginTable(exported: object): string {
     plugins.map(({ meta }) => [`[\`${meta.name}\`](#${meta.name})`, withoutStop(meta.summary ?? ''), meta.finds ?? '']),
   )
   return [overview, ...plugins.map(section)].join('\n\n')
+}
+
+/** The headings under which the inventory shows the plugins, in this order. */
+const headings = {
+  answers: 'what the server answers',
+  deliveries: 'messages for the client',
+  sessions: 'CONNECT, sessions and packet ids',
+  limits: 'a picky broker',
+  server: 'the life of the server',
+  network: 'below the packets',
+  general: 'everything else',
+} as const
+
+/** The inventory in README.md: every plugin by its group, every pack. */
+export function inventory(plugins: object, packs: object): string {
+  const all = pluginsOf(plugins)
+  const groups = Object.entries(headings).map(([group, about]) => {
+    const rows = all
+      .filter(({ meta }) => meta.group === group)
+      .map(({ meta }) => [`[\`${meta.name}\`](plugins/README.md#${meta.name})`, withoutStop(meta.summary ?? '')])
+    return table([`**${group}**: ${about}`, 'what a client notices'], rows)
+  })
+  const rows = packsOf(packs).map(({ meta }) => [`[\`${meta.name}\`](plugins/packs/${meta.name}.md)`, withoutStop(meta.summary ?? '')])
+  return [...groups, table(['**packs**: sets of plugins', 'what a client meets'], rows)].join('\n\n')
+}
+
+/** Every pack among the exports of a module, by name. */
+export function packsOf(exported: object): readonly AnyPackFactory[] {
+  return Object.values(exported)
+    .filter(isPackFactory)
+    .sort((one, two) => (one.meta.name < two.meta.name ? -1 : 1))
+}
+
+/** The page of a pack: what it is, its options, what it is known from, what it leaves out. */
+export function packPage({ meta, options, create }: AnyPackFactory): string {
+  const plugins = [...new Set(flattenPlugins(create(), noLookup).map(({ plugin }) => plugin.meta.name))].sort()
+  const { facts = [], leaves = [] } = meta
+  const known = facts.map(({ says, source, by, unverified }) => [
+    `${says}${unverified ? ' *(unverified: off unless it is asked for)*' : ''}`,
+    /^https?:/.test(source) ? `<${source}>` : source,
+    by === undefined ? '' : `[\`${by}\`](../README.md#${by})`,
+  ])
+  return [
+    `# ${meta.name}`,
+    meta.summary ?? '',
+    "```ts\n// mqttest.config.ts\nimport { defineConfig } from 'mqttest'\n\nexport default defineConfig({ plugins: ['" + meta.name + "'] })\n```",
+    `\`['${meta.name}', { timeScale: 0.01 }]\` makes its times a hundredth; \`--use ${meta.name}\` on the command line; \`import … from 'mqttest/packs/${meta.name}'\` in code.`,
+    '## Options',
+    table(['option', '', 'default', 'takes'], rowsOf(options)),
+    '## What it is made of',
+    plugins.map((name) => `[\`${name}\`](../README.md#${name})`).join(', '),
+    ...(known.length > 0 ? ['## What is known, and from where', table(['fact', 'source', 'imitated by'], known)] : []),
+    ...(leaves.length > 0 ? ['## What it does not imitate', leaves.map((text) => `- ${text}`).join('\n')] : []),
+  ].join('\n\n')
 }
 
 function section({ meta, options }: Described): string {
