@@ -193,6 +193,8 @@ export class Installer {
       now: () => clock.now(),
       wallTime: () => clock.wallTime(),
       after: (delayMs, action) => {
+        // A plugin that is switched off may still be in the middle of something asynchronous.
+        if (!entry.installation.enabled) return { cancel: () => undefined }
         const timer = clock.after(delayMs, () => {
           entry.timers.delete(timer)
           if (!entry.installation.enabled) return

@@ -24,6 +24,14 @@ function describeProperties(properties: Properties | undefined): string {
   return parts.length === 0 ? '' : ` {${parts.join(' ')}}`
 }
 
+/** What MQTT 3 calls its return codes, by number; MQTT 5 has other names for these. */
+const returnCodes = ['success', 'unacceptable-protocol-version', 'identifier-rejected', 'server-unavailable', 'bad-user-name-or-password', 'not-authorized']
+
+function describeReturnCode(code: number): string {
+  const name = returnCodes[code]
+  return name === undefined ? describeReason(code) : `0x${code.toString(16).padStart(2, '0')} ${name}`
+}
+
 /** "PUBLISH a/b QoS 1 id 7 retain "on"". */
 export function describePacket(packet: Packet): string {
   const name = packet.cmd.toUpperCase()
@@ -36,7 +44,7 @@ export function describePacket(packet: Packet): string {
       return `${name} MQTT ${version} id ${JSON.stringify(packet.clientId)}${packet.clean ? ' clean' : ''} keepalive ${packet.keepalive}${user}${will}${properties}`
     }
     case 'connack':
-      return `${name} ${describeReason(packet.reasonCode ?? packet.returnCode ?? 0)}${packet.sessionPresent ? ' session present' : ''}${properties}`
+      return `${name} ${packet.reasonCode === undefined ? describeReturnCode(packet.returnCode ?? 0) : describeReason(packet.reasonCode)}${packet.sessionPresent ? ' session present' : ''}${properties}`
     case 'publish': {
       const id = packet.messageId === undefined ? '' : ` id ${packet.messageId}`
       return `${name} ${packet.topic} QoS ${packet.qos}${id}${packet.dup ? ' DUP' : ''}${packet.retain ? ' retain' : ''} ${describePayload(packet.payload)}${properties}`

@@ -95,6 +95,17 @@ test('acted lets a plugin count as one that fired, and goes to the ledger', asyn
   expect(server.records({ type: 'fault' })).toMatchObject([{ plugin: 'doer', hook: 'acted', after: 'did it' }])
 })
 
+test('a plugin that is switched off starts no timer any more', async () => {
+  const { server, clock } = await virtualServer()
+  let after = (): unknown => undefined
+  const off = server.use(definePlugin({ meta: { name: 'late' }, setup: ({ clock: own }) => void (after = () => own.after(1000, () => undefined)) }))
+  after()
+  expect(clock.pending).toBe(1)
+  off()
+  after()
+  expect(clock.pending).toBe(0)
+})
+
 test('check finds options that do not go together, when the plugin is made', () => {
   const range = definePlugin({
     meta: { name: 'range' },

@@ -1,5 +1,5 @@
 /** What a test sees of a server: connections, records, reports, quiet. */
-import { definePlugin } from 'mqttest'
+import { definePlugin, describePacket } from 'mqttest'
 import { connectMemory } from 'mqttest/testing'
 import { describe, expect, test } from 'vitest'
 import { join, messages, subscribe } from '../support/client.ts'
@@ -282,4 +282,18 @@ describe('reset', () => {
     await server.reset()
     await join(server, 'me')
   })
+})
+
+test('a return code of MQTT 3 is described by the name that it has there', () => {
+  const line = (returnCode: number) => describePacket({ cmd: 'connack', sessionPresent: false, returnCode })
+  expect([0, 1, 2, 3, 4, 5, 6].map(line)).toEqual([
+    'CONNACK 0x00 success',
+    'CONNACK 0x01 unacceptable-protocol-version',
+    'CONNACK 0x02 identifier-rejected',
+    'CONNACK 0x03 server-unavailable',
+    'CONNACK 0x04 bad-user-name-or-password',
+    'CONNACK 0x05 not-authorized',
+    'CONNACK 0x06',
+  ])
+  expect(describePacket({ cmd: 'connack', sessionPresent: false, reasonCode: 0x85 })).toBe('CONNACK 0x85 client-identifier-not-valid')
 })
