@@ -2,6 +2,9 @@ import { type Answers, type Connection, type ConnectPacket, decide, definePlugin
 
 const atMost = (about: string, most: number) => option.optional(option.count(about, most, { min: 0 }))
 
+/** Client ids whose attempts are remembered; beyond that the oldest are forgotten. */
+const mostKept = 10_000
+
 /** Why a CONNECT is refused. */
 interface Refusal {
   readonly answers: Answers
@@ -94,6 +97,7 @@ export const connectionLimits = definePlugin({
       if (most === undefined) return false
       const now = clock.now()
       const found = attempts.get(key) ?? { beginsMs: now, count: 0, bannedUntilMs: 0 }
+      if (!attempts.has(key) && attempts.size >= mostKept) attempts.delete(attempts.keys().next().value ?? '')
       attempts.set(key, found)
       if (now < found.bannedUntilMs) return true
       if (now >= found.beginsMs + window) Object.assign(found, { beginsMs: now, count: 0 })
@@ -138,7 +142,11 @@ export const connectionLimits = definePlugin({
         const { accepted, keys } = connection.state(admission)
         if (!accepted) return
         if (byClientId.get(connection.clientId ?? '') === connection) byClientId.delete(connection.clientId ?? '')
-        for (const key of keys) counts.set(key, (counts.get(key) ?? 1) - 1)
+        for (const key of keys) {
+          const left = (counts.get(key) ?? 1) - 1
+          if (left > 0) counts.set(key, left)
+          else counts.delete(key)
+        }
       })
     }
 

@@ -2,6 +2,9 @@ import { type Connection, decide, definePlugin, encode, fillTemplate, option, ty
 
 const atMost = (about: string) => option.optional(option.count(about, 100, { min: 0 }))
 
+/** Client ids and topics of which something is remembered; beyond that the oldest are forgotten. */
+const mostKept = 10_000
+
 /** What was taken in one stretch of time. It begins in the future where messages are delayed that far already. */
 interface Stretch {
   beginsMs: number
@@ -88,8 +91,8 @@ export const rateLimit = definePlugin({
     function stretchFor(topic: string, connection: Connection): Stretch {
       if (per === 'connection') return connection.state(stretch)
       const key = per === 'all' ? '' : per === 'topic' ? topic : (connection.clientId ?? '')
-      let found = stretches.get(key)
-      if (found === undefined) stretches.set(key, (found = stretch()))
+      const found = stretches.get(key) ?? stretch()
+      keep(stretches, key, found)
       return found
     }
 
@@ -126,7 +129,7 @@ export const rateLimit = definePlugin({
       const last = bans.get(clientId)
       if (last !== undefined && clock.now() < last.untilMs) return
       const lengthMs = Math.min(last === undefined ? ban : last.lengthMs * banFactor, banMaximum)
-      bans.set(clientId, { untilMs: clock.now() + lengthMs, lengthMs })
+      keep(bans, clientId, { untilMs: clock.now() + lengthMs, lengthMs })
     }
 
     on(hooks.authorize, { kind: 'publish', ...filter }, (decision, request, connection) => {
@@ -166,3 +169,8 @@ export const rateLimit = definePlugin({
       })
   },
 })
+
+function keep<V>(kept: Map<string, V>, key: string, value: V): void {
+  if (!kept.has(key) && kept.size >= mostKept) kept.delete(kept.keys().next().value ?? '')
+  kept.set(key, value)
+}
