@@ -41,6 +41,7 @@ export const variants: { readonly [plugin: string]: readonly object[] } = {
     { reasonCode: 'not-authorized', afterRefusal: 'close' },
     { set: { maximumQoS: 2 }, times: 3, delay: '200ms' },
   ],
+  'connect-veto': [{ has: ['will', 'user-properties'] }, { above: { keepalive: 1 }, answer: 'reset' }],
   'connection-limits': [
     { ratePerClientId: 1, window: '10s', hold: '1s', ban: '1m' },
     { total: 1, sockets: 2, answer: 'close' },
