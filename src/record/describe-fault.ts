@@ -109,6 +109,8 @@ function listed(steps: readonly Step[]): string {
     if ('latency' in step) return `latency ${milliseconds(step.latency)}`
     if ('close' in step) return `close ${step.close}`
     if ('pass' in step) return 'pass'
+    if ('stall' in step) return step.stall === false ? 'go on' : `stall ${step.stall}`
+    if ('frame' in step) return `frame ${step.frame}`
     return 'cork'
   }
   return steps.length === 0 ? 'nothing' : steps.map(one).join(', ')

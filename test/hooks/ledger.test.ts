@@ -64,6 +64,11 @@ const rows: readonly (readonly [what: string, setup: (api: PluginApi) => unknown
   ],
   ['packetIn: late', ({ on, hooks }) => on(hooks.packetIn, { cmd: 'publish' }, () => [{ wait: 5 }, { pass: true }]), 'publish 7 a handled after 5 ms by p'],
   [
+    'packetIn: a dead link',
+    ({ on, hooks }) => on(hooks.packetIn, { cmd: 'pingreq' }, () => [{ pass: true }, { stall: 'both' }, { wait: 5 }, { stall: false }, { frame: 'ping' }]),
+    'pingreq followed by stall both, wait 5 ms, go on, frame ping by p',
+  ],
+  [
     'packetIn: the last one',
     ({ on, hooks }) => on(hooks.packetIn, { cmd: 'pingreq' }, () => [{ pass: true }, { close: 'fin' }]),
     'pingreq followed by close fin by p',
