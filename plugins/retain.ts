@@ -5,10 +5,10 @@ import { type Connection, decide, definePlugin, type Message, option, topicMatch
  *
  *     retain()                                               the flag is taken off without a word, nothing is kept
  *     retain({ answer: { v3: 'close', v5: { disconnect: 'retain-not-supported' } }, announce: false })
- *     retain({ store: true, prefixes: ['$'], answer: 'topic-name-invalid' })
- *     retain({ store: true, wildcardDelivery: false })       only a filter without wildcards gets what is retained
- *     retain({ store: true, limit: 10, order: 'newest' })    a subscription gets the ten newest
- *     retain({ store: true, flag: false })                   old messages look like new ones
+ *     retain({ prefixes: ['$'], answer: 'topic-name-invalid' })
+ *     retain({ wildcardDelivery: false })       only a filter without wildcards gets what is retained
+ *     retain({ limit: 10, order: 'newest' })    a subscription gets the ten newest
+ *     retain({ flag: false })                   old messages look like new ones
  */
 export const retain = definePlugin({
   meta: {
@@ -25,7 +25,9 @@ export const retain = definePlugin({
     ],
   },
   options: {
-    store: option.flag('whether messages are kept; false takes the flag off and passes them on', false),
+    store: option.optional(
+      option.flag('whether messages are kept; false takes the flag off and passes them on; unless given, true where an option says how they are kept', false),
+    ),
     answer: option.answer('what a PUBLISH with RETAIN gets', 'allow'),
     prefixes: option.optional(option.list(option.text('a beginning', '$'), '`store` and `answer` are about topics that begin so only', [])),
     topic: option.optional(option.list(option.text('a topic filter', '#'), '`store` and `answer` are about topics that match only', [])),
@@ -40,7 +42,9 @@ export const retain = definePlugin({
     announce: option.optional(option.flag('what CONNACK says in MQTT 5 about retained messages', false)),
   },
   setup({ hooks, on, server, name }, options) {
-    const { store, answer, prefixes, topic, marker, maximumSize, wildcardDelivery, sharedDelivery, limit, order, flag, qos, announce } = options
+    const { answer, prefixes, topic, marker, maximumSize, wildcardDelivery, sharedDelivery, limit, order, flag, qos, announce } = options
+    const isPlain = maximumSize === undefined && wildcardDelivery && !sharedDelivery && limit === undefined && order === 'stored' && flag && qos === 2
+    const store = options.store ?? !isPlain
     const isMeant = (text: string) =>
       (prefixes === undefined && topic === undefined) ||
       prefixes?.some((prefix) => text.startsWith(prefix)) === true ||

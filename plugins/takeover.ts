@@ -8,10 +8,10 @@ const remembered = 1000
  * although nobody came.
  *
  *     takeover()                                              the first stays, the newcomer is refused
- *     takeover({ policy: 'newest', tell: 'nothing' })         the first is closed without a word, as in MQTT 3
- *     takeover({ policy: 'newest', order: 'after' })          it hears of it only when the newcomer is in
- *     takeover({ policy: 'newest', flapping: '1s' })          taken over twice within a second, the newcomer is held and closed
- *     takeover({ policy: 'newest', madeUp: '5s' })            DISCONNECT 0x8E after five seconds, out of nowhere
+ *     takeover({ tell: 'nothing' })                           the first is closed without a word, as in MQTT 3
+ *     takeover({ order: 'after' })                            it hears of it only when the newcomer is in
+ *     takeover({ flapping: '1s' })                            taken over twice within a second, the newcomer is held and closed
+ *     takeover({ madeUp: '5s' })                              DISCONNECT 0x8E after five seconds, out of nowhere
  */
 export const takeover = definePlugin({
   meta: {
@@ -28,10 +28,12 @@ export const takeover = definePlugin({
     ],
   },
   options: {
-    policy: option.choice(
-      'who stays: the newest, the oldest, both (each with a session of its own), or the newest if it has the same user name',
-      ['newest', 'oldest', 'both', 'same-user'],
-      'oldest',
+    policy: option.optional(
+      option.choice(
+        'who stays: the newest, the oldest, both (each with a session of its own), or the newest if it has the same user name; unless given, the oldest, or the newest where an option says how it takes over',
+        ['newest', 'oldest', 'both', 'same-user'],
+        'oldest',
+      ),
     ),
     answer: option.answer('what a newcomer gets who may not take over', 'client-identifier-not-valid'),
     tell: option.either(
@@ -51,8 +53,16 @@ export const takeover = definePlugin({
     madeUp: option.optional(option.duration('a takeover is made up so long after CONNACK', '1s')),
     madeUpPacket: option.optional(option.count('a takeover is made up at the packet with this number, in place of its answer; CONNECT is 1', 2, { min: 2 })),
   },
+  check({ policy, order, hold, will }) {
+    const wrong = order !== 'before' ? 'order' : hold > 0 ? 'hold' : will !== 'agreed' ? 'will' : undefined
+    return wrong !== undefined && (policy === 'oldest' || policy === 'both')
+      ? `option '${wrong}' goes with newest and same-user, not with ${policy}`
+      : undefined
+  },
   setup({ hooks, on, play, clock, name }, options) {
-    const { policy, answer, tell, order, hold, will, flapping, flappingCount, flappingHold, flappingAnswer, ban, madeUp, madeUpPacket } = options
+    const { answer, tell, order, hold, will, flapping, flappingCount, flappingHold, flappingAnswer, ban, madeUp, madeUpPacket } = options
+    const isPlain = tell === 0x8e && order === 'before' && hold === 0 && will === 'agreed' && flapping === undefined
+    const policy = options.policy ?? (isPlain && madeUp === undefined && madeUpPacket === undefined ? 'oldest' : 'newest')
     const takesOver = () => ({ now: false })
     /** When each client id was taken over of late. */
     const takeovers = new Map<string, number[]>()

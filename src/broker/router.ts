@@ -19,7 +19,7 @@ interface ShareGroup {
 }
 
 /** Takes $share/{name}/ off a filter. */
-export function splitShared(filter: string): { share: string | undefined; topicFilter: string } {
+function splitShared(filter: string): { share: string | undefined; topicFilter: string } {
   if (!filter.startsWith(sharePrefix)) return { share: undefined, topicFilter: filter }
   const slash = filter.indexOf('/', sharePrefix.length)
   return { share: filter.slice(sharePrefix.length, slash), topicFilter: filter.slice(slash + 1) }

@@ -45,6 +45,15 @@ describe('takeover', () => {
     expect(await first.end()).toBe('fin')
   })
 
+  test('an option that says how the newest takes over lets it do so', async () => {
+    for (const options of [{ tell: 'reset' }, { order: 'after' }, { will: 'never' }, { flapping: '1s' }, { madeUp: '1h' }, { madeUpPacket: 99 }] as const) {
+      const server = await memoryServer({ plugins: [takeover(options)] })
+      const first = await join(server, 'same')
+      expect((await joined(server, 'same')).connack.reasonCode).toBe(0)
+      await first.end()
+    }
+  })
+
   test('newest with tell: nothing or reset: the first hears nothing', async () => {
     for (const [tell, how] of [
       ['nothing', 'fin'],
@@ -222,5 +231,6 @@ describe('takeover', () => {
   test('mistakes in its options are told at once', () => {
     expect(() => takeover.create({ policy: 'newst' })).toThrow("Did you mean 'newest'?")
     expect(() => takeover.create({ tell: 'nothin' })).toThrow(/option 'tell'/)
+    expect(() => takeover({ policy: 'both', hold: 5 })).toThrow("option 'hold' goes with newest and same-user, not with both")
   })
 })
