@@ -6,7 +6,7 @@ import { type Connection, decide, definePlugin, option, type QoS } from '../src/
  *     maximumQos({ maximum: 1 })                                                announced in MQTT 5, closed on
  *     maximumQos({ maximum: 1, publishAnswer: 'allow', acknowledge: 'puback' }) QoS 2 is taken at QoS 1, and PUBACK answers it
  *     maximumQos({ maximum: 1, publishAnswer: 'ignore', announce: false })      QoS 2 is never answered
- *     maximumQos({ maximum: 2, announced: 2 })                                  a property that must not be there [MQTT-3.2.2-9]
+ *     maximumQos({ maximum: 2, announced: 2 })                                  a value that the property does not have
  */
 export const maximumQos = definePlugin({
   meta: {

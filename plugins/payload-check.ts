@@ -17,7 +17,7 @@ export const payloadCheck = definePlugin({
     api: 1,
     group: 'limits',
     summary: 'Payloads that are not JSON, not text, empty or of the wrong form are refused.',
-    spec: ['MQTT-3.3.5-2', 'MQTT-4.3.2-1', 'MQTT-4.13.1-1'],
+    spec: ['MQTT-3.3.5-2', 'MQTT-4.13.1-1'],
     finds: 'clients that repeat a message for ever that the server will never take, or do not look at the code of PUBACK',
     seenIn: ['https://github.com/faststream-community/zMQTT/issues/65', 'https://github.com/bytebeamio/rumqtt/issues/1060'],
   },

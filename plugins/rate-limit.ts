@@ -40,7 +40,7 @@ export const rateLimit = definePlugin({
     api: 1,
     group: 'limits',
     summary: 'Messages above a rate or quota are refused, lost, delayed or punished.',
-    spec: ['MQTT-3.3.4-7', 'MQTT-4.3.2-1', 'MQTT-4.3.3-1'],
+    spec: ['MQTT-3.3.5-2', 'MQTT-4.3.2-1', 'MQTT-4.3.3-1', 'MQTT-4.13.2-1'],
     finds: 'clients that lose refused messages, repeat them at once and so make it worse, or come back into a ban without a pause',
     seenIn: ['https://github.com/GoogleCloudPlatform/google-cloud-iot-arduino/issues/148', 'https://github.com/faststream-community/zMQTT/issues/65'],
   },

@@ -26,7 +26,7 @@ export const subscribeLimits = definePlugin({
     api: 1,
     group: 'limits',
     summary: 'Too many filters, subscriptions or SUBSCRIBE packets are refused, and so are kinds of subscriptions that the server does not have.',
-    spec: ['MQTT-3.8.4-4', 'MQTT-3.8.4-5', 'MQTT-3.8.4-6', 'MQTT-3.9.3-1', 'MQTT-3.9.3-2', 'MQTT-3.10.4-4'],
+    spec: ['MQTT-3.8.4-4', 'MQTT-3.8.4-5', 'MQTT-3.8.4-6', 'MQTT-3.8.4-7', 'MQTT-3.10.4-4', 'MQTT-3.10.4-5'],
     finds: 'clients that subscribe again to everything in one packet and never get out of it, or do not look at each code of SUBACK',
     seenIn: [
       'https://github.com/aws/aws-iot-device-sdk-js/issues/147',

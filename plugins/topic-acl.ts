@@ -21,7 +21,7 @@ export const topicAcl = definePlugin({
     api: 1,
     group: 'limits',
     summary: 'Only some topics may be published and subscribed to; the rest is refused, closed on or silently dropped.',
-    spec: ['MQTT-3.3.5-2', 'MQTT-3.9.3-3', 'MQTT-3.8.4-6', 'MQTT-3.1.4-2'],
+    spec: ['MQTT-3.3.5-2', 'MQTT-3.8.4-5', 'MQTT-3.8.4-6', 'MQTT-3.8.4-7', 'MQTT-3.1.4-2'],
     finds: 'clients that take a refusal for success, repeat a refused message for ever, or trust SUBACK to mean that messages will come',
     seenIn: [
       'https://github.com/aws/aws-iot-device-sdk-js/issues/125',

@@ -16,7 +16,7 @@ export const topicLimits = definePlugin({
     api: 1,
     group: 'limits',
     summary: 'Topics that are too long, too deep or have forbidden characters are refused.',
-    spec: ['MQTT-4.7.3-3', 'MQTT-4.7.3-4', 'MQTT-3.3.2-2', 'MQTT-4.7.0-1'],
+    spec: ['MQTT-4.7.3-3', 'MQTT-3.3.2-2', 'MQTT-4.7.0-1', 'MQTT-3.3.5-2', 'MQTT-3.8.4-5'],
     finds: 'clients that repeat a message with a refused topic for ever, or let topics pass that some servers close the connection for',
     seenIn: [
       'https://github.com/GoogleCloudPlatform/google-cloud-iot-arduino/issues/208',
