@@ -25,7 +25,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'client-id': { maximum: 100, pattern: '.+', prefix: [''] },
   'close-after': { packet: 'publish', nth: 10_000, bytes: 1_000_000, time: '100h' },
   connack: { which: 'both', returnCodes: { banned: 5 }, omit: ['serverReference'] },
-  'connect-veto': {
+  'connect-veto': { above: { topicAliasMaximum: 60_000, willSize: 1000 }, has: ['bridge'], willTopic: ['office/#'], willDelayMaximum: '1000000h' },
   'connection-limits': { total: 10_000, perUser: 10_000, perAddress: 10_000, rate: 10_000, ratePerClientId: 10_000, hold: '1h', sockets: 10_000 },
   corrupt: { packets: ['publish'], from: 10_000 },
   credentials: { usernames: ['anna'], anonymous: true, validFor: '1000h' },
