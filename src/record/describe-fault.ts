@@ -1,4 +1,5 @@
 /** What a plugin changed, as a line for people: 'puback 7 delayed 200 ms by ack-delay'. Called only when somebody reads. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Step } from '../steps.ts'
 import type { Packet } from '../wire/packet.ts'
 import { describeReason } from '../wire/reason-codes.ts'
@@ -96,7 +97,7 @@ function placeOf(some: readonly Step[], all: readonly Step[]): number | undefine
 function isSame(one: Step, other: Step | undefined): boolean {
   if (one === other) return true
   if (other === undefined) return false
-  if ('packet' in one && 'packet' in other) return one.packet === other.packet
+  if ('packet' in one && 'packet' in other) return isDeepStrictEqual(one.packet, other.packet)
   return 'raw' in one && 'raw' in other && one.raw.equals(other.raw)
 }
 

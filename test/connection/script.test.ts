@@ -164,7 +164,7 @@ describe('a miss', () => {
            0.000s #0 ← CONNACK 0x00 success
            0.000s #0 → PUBLISH a/b QoS 0 "off"
            0.000s #0 → PINGREQ
-           0.000s #0 fault no-ping (send): PINGRESP → PINGRESP, PINGRESP
+           0.000s #0 pingresp followed by pingresp by no-ping
            0.000s #0 ← PINGRESP  [no-ping]
            0.000s #0 ← PINGRESP  [no-ping]"
     `)
