@@ -6,9 +6,9 @@ import { type Connection, decide, definePlugin, type Message, option, topicMatch
  *     retain()                                               the flag is taken off without a word, nothing is kept
  *     retain({ answer: { v3: 'close', v5: { disconnect: 'retain-not-supported' } }, announce: false })
  *     retain({ prefixes: ['$'], answer: 'topic-name-invalid' })
- *     retain({ wildcardDelivery: false })       only a filter without wildcards gets what is retained
- *     retain({ limit: 10, order: 'newest' })    a subscription gets the ten newest
- *     retain({ flag: false })                   old messages look like new ones
+ *     retain({ wildcardDelivery: false })                    only a filter without wildcards gets what is retained
+ *     retain({ limit: 10, order: 'newest' })                 a subscription gets the ten newest
+ *     retain({ flag: false })                                old messages look like new ones
  */
 export const retain = definePlugin({
   meta: {

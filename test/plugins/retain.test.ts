@@ -14,9 +14,10 @@ const published = (client: RawClient, topic: string, payload = 'x') =>
 
 /** What a new subscription gets of some retained messages. */
 async function delivered(options: Options, filter: string, seed = 'test') {
-  const { server, clock } = await virtualServer({ plugins: [retain({ store: true, ...options })], seed })
+  const { server, clock } = await virtualServer({ plugins: [retain(options)], seed })
   for (const topic of ['c', 'a', 'b/1', 'b/2', 'd']) {
-    server.publish({ topic, payload: 'x', qos: 2, retain: true })
+    const publisher = await join(server, 'publisher')
+    await publisher.send({ cmd: 'publish', topic, payload: 'x', qos: 2, messageId: 1, retain: true }).settled()
     await clock.advance(1)
   }
   const client = await join(server, 'me')
