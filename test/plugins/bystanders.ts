@@ -58,6 +58,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   resend: { topic: 'office/#' },
   responder: { rules: [{ topic: 'office/+/get', to: 'office/{1}/got' }] },
   retain: { prefixes: ['office/'], maximumSize: 1000, order: 'stored', limit: 1000 },
+  'second-connect': { options: {}, scope: { clientId: 'nobody' } },
   'server-disconnect': { packet: 'publish', nth: 10_000, time: '100h' },
   'server-publish': { at: 'packet', packet: 'publish', nth: 10_000 },
   'session-limits': { maximum: '1000h', queueLimit: 100_000, overflow: 'oldest' },

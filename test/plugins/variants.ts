@@ -129,6 +129,7 @@ export const variants: { readonly [plugin: string]: readonly object[] } = {
     { packets: ['pubrel', 'pubcomp', 'publish'], order: 'rotated', every: 2 },
   ],
   resend: [{}, { after: ['5ms', '100ms'] }, { after: '10ms', times: 3, newPacketId: true, giveUp: 'drop' }, { after: '10ms', giveUp: 'close', qos: 2 }],
+  'second-connect': [{}, { answer: { disconnect: 'protocol-error' }, delay: '1s' }],
   'server-disconnect': [{}, { packet: 'publish', when: 'instead', form: 'length', delay: '100ms' }, { time: '50ms', close: 'open', version3: 'send' }],
   'server-publish': [
     {},
