@@ -21,7 +21,7 @@ export const inFlight = definePlugin({
     summary: 'Only so many messages may be under way: more are refused, or wait.',
     spec: ['MQTT-3.3.4-7', 'MQTT-3.3.4-9', 'MQTT-4.9.0-1', 'MQTT-4.9.0-2', 'MQTT-4.9.0-3', 'MQTT-4.3.3-4'],
     finds: 'clients that ignore Receive Maximum, lose the messages beyond it, or never get their quota back',
-    seenIn: ['https://github.com/bytebeamio/rumqtt/issues/1060', 'https://github.com/mqttjs/MQTT.js/pull/2065'],
+    seenIn: ['https://github.com/bytebeamio/rumqtt/issues/1060'],
   },
   options: {
     maximum: count('QoS 1 and 2 messages of the client that may be under way', 0),

@@ -31,7 +31,7 @@ export const keepAlive = definePlugin({
     summary: 'The server enforces another keep-alive than the client asked for, or enforces it in its own way, or not at all.',
     spec: ['MQTT-3.1.2-21', 'MQTT-3.1.2-22', 'MQTT-3.1.2-23', 'MQTT-3.1.2-24', 'MQTT-3.2.2-21'],
     finds: 'clients that ignore Server Keep Alive, ping too late, or do not come back when an idle connection is cut',
-    seenIn: ['https://github.com/hannesa2/paho.mqtt.android/issues/863', 'https://github.com/mqttjs/MQTT.js/issues/1861'],
+    seenIn: ['https://github.com/hannesa2/paho.mqtt.android/issues/863'],
   },
   options: {
     minimum: seconds('the least that is enforced'),

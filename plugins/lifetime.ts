@@ -25,7 +25,7 @@ export const lifetime = definePlugin({
     summary: 'The server ends connections that are old or idle, or on which CONNECT does not come in time.',
     spec: ['MQTT-3.1.4-1', 'MQTT-4.13.2-1'],
     finds: 'clients that do not come back from an end without an error, come back only after the next ping, or connect before they have something to say',
-    seenIn: ['https://github.com/mqttjs/MQTT.js/issues/1861', 'https://github.com/dotnet/MQTTnet/issues/2130'],
+    seenIn: ['https://github.com/mqttjs/MQTT.js/issues/1861'],
   },
   options: {
     maximum: option.optional(option.duration('how long a connection lasts from its CONNACK on', '1h')),

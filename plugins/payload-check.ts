@@ -19,7 +19,7 @@ export const payloadCheck = definePlugin({
     summary: 'Payloads that are not JSON, not text, empty or of the wrong form are refused.',
     spec: ['MQTT-3.3.5-2', 'MQTT-4.13.1-1'],
     finds: 'clients that repeat a message for ever that the server will never take, or do not look at the code of PUBACK',
-    seenIn: ['https://github.com/faststream-community/zMQTT/issues/65', 'https://github.com/bytebeamio/rumqtt/issues/1060'],
+    seenIn: ['https://github.com/faststream-community/zMQTT/issues/65'],
   },
   options: {
     topics: option.optional(option.list(option.text('a topic filter', '#'), 'only messages on these topics are looked at; all unless given', [])),
