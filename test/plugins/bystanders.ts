@@ -33,6 +33,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'delivery-flags': { setRetain: 'inverted', topic: 'office/#' },
   drop: { topic: 'office/#' },
   duplicate: { nth: 10_000 },
+  'enhanced-auth': { methods: ['CHAT'], reauthentication: 'ignore' },
   'extended-ids': { empty: 'allow' },
   fault: { on: { cmd: 'publish', direction: 'in', topic: 'office/#' }, do: 'drop' },
   'half-open': { packet: 'publish', nth: 10_000, bytes: 1_000_000, time: '100h' },

@@ -69,6 +69,7 @@ export const variants: { readonly [plugin: string]: readonly object[] } = {
     { packets: ['connack', 'puback', 'pubrec', 'pubrel', 'pubcomp', 'suback', 'unsuback', 'pingresp'], delay: '20ms', times: 2 },
     { packetId: 'new', asDup: true, probability: 0.5 },
   ],
+  'enhanced-auth': [{ methods: ['CHAT'], anybody: true }, { unasked: '50ms' }],
   'extended-ids': [{}, { maximumLength: 3 }],
   fault: [
     { on: { cmd: 'puback', nth: 2 }, do: 'drop' },
