@@ -1,0 +1,14 @@
+/** The bugs that the museum shows: one entry for each issue, with the file in test/museum whose exhibit has its address. */
+export interface CatalogueEntry {
+  /** Where the bug was reported. */
+  readonly url: string
+  /** The client that has it, or had it. */
+  readonly client: string
+  readonly file: string
+}
+
+/** By file, in the order of the exhibits in it. */
+export const catalogue: readonly CatalogueEntry[] = [
+  { url: 'https://github.com/eclipse-paho/paho.mqtt.java/issues/1028', client: 'Eclipse Paho Java', file: 'connect.test.ts' },
+  { url: 'https://github.com/faststream-community/zMQTT/pull/27', client: 'zMQTT', file: 'connect.test.ts' },
+]
