@@ -4,6 +4,7 @@ import type { Connection } from './connection/connection.ts'
 import type { PlanLane } from './connection/plan.ts'
 import { MqttestError, PluginError } from './errors.ts'
 import type { Violation } from './lint/violation.ts'
+import { dial, type Upstream } from './net/upstream.ts'
 import type { Finding, On, Plugin, PluginApi, PluginLog, Teardown } from './plugin.ts'
 import type { ScopedPlugin } from './plugin-list.ts'
 import type { Random } from './random.ts'
@@ -12,6 +13,7 @@ import type { Scope } from './scope.ts'
 import type { Server } from './server.ts'
 import { completePlan, type StepInput } from './steps.ts'
 import { type Fault, type HookSet, type Installation, installation } from './tap-guard.ts'
+import type { Packet } from './wire/packet.ts'
 
 /** What the installer needs of a server. */
 export interface InstallerOwner {
@@ -33,6 +35,7 @@ interface Installed {
   readonly timers: Set<Timer>
   /** Plans of the plugin's own that wait. */
   readonly plans: Set<PlanLane>
+  readonly upstreams: Set<Upstream>
   teardown: Teardown | undefined
 }
 
@@ -44,6 +47,8 @@ export class Installer {
   readonly #owner: InstallerOwner
   readonly #installed: Installed[] = []
   readonly #history: Installation[] = []
+  /** Those who stand for the broker, the last one first. */
+  #handlers: { entry: Installed; handler: (packet: Packet, connection: Connection) => boolean }[] = []
 
   constructor(owner: InstallerOwner) {
     this.#owner = owner
@@ -82,7 +87,13 @@ export class Installer {
   }
 
   #install(plugin: Plugin, scope: Scope, stage: number): { entry: Installed; ready: Promise<void> | undefined } {
-    const entry: Installed = { installation: installation(plugin, scope, stage), timers: new Set(), plans: new Set(), teardown: undefined }
+    const entry: Installed = {
+      installation: installation(plugin, scope, stage),
+      timers: new Set(),
+      plans: new Set(),
+      upstreams: new Set(),
+      teardown: undefined,
+    }
     this.#installed.push(entry)
     this.#history.push(entry.installation)
     try {
@@ -116,6 +127,8 @@ export class Installer {
     entry.installation.enabled = false
     for (const timer of entry.timers) timer.cancel()
     for (const plan of [...entry.plans]) plan.cancel()
+    for (const upstream of [...entry.upstreams]) upstream.destroy()
+    this.#handlers = this.#handlers.filter((one) => one.entry !== entry)
     this.#owner.hookSet.refresh()
     try {
       entry.teardown?.()
@@ -153,7 +166,62 @@ export class Installer {
         entry.installation.fired++
         owner.faultApplied({ plugin: name, hook: 'acted', connection: connection?.number, packet: undefined, about: undefined, before: undefined, after: what })
       },
+      handle: (handler) => void this.#handlers.unshift({ entry, handler }),
+      dial: (url, listener, options = {}) => {
+        const upstream = dial(
+          url,
+          {
+            packet: (bytes) => this.#guarded(entry, () => listener.packet(bytes)),
+            closed: (how, reason) => {
+              entry.upstreams.delete(upstream)
+              if (entry.installation.enabled) this.#guarded(entry, () => listener.closed(how, reason))
+            },
+          },
+          options,
+        )
+        entry.upstreams.add(upstream)
+        return upstream
+      },
       server: owner.server,
+    }
+  }
+
+  /** Whether somebody stands for the broker on a connection, and handles the packet. */
+  handles(packet: Packet, connection: Connection): boolean {
+    if (this.#handlers.length === 0) return false
+    for (const { entry, handler } of this.#handlers) {
+      const { inScope, plugin } = entry.installation
+      if (inScope !== undefined && !inScope(connection)) continue
+      try {
+        if (handler(packet, connection)) return true
+      } catch (cause) {
+        const { name } = plugin.meta
+        this.#owner.pluginFailed(
+          new PluginError(`plugin '${name}' failed to handle ${packet.cmd.toUpperCase()} on connection ${connection.number}: ${messageOf(cause)}`, {
+            plugin: name,
+            hook: 'handle',
+            connection: connection.number,
+            cause,
+          }),
+          connection,
+        )
+        return true
+      }
+    }
+    // The broker knows nothing of a connection that it did not accept.
+    return packet.cmd !== 'connect' && connection.phase !== 'connected' && packet.cmd !== 'disconnect' && packet.cmd !== 'auth'
+  }
+
+  #guarded(entry: Installed, action: () => void): void {
+    if (!entry.installation.enabled) return
+    try {
+      action()
+    } catch (cause) {
+      const { name } = entry.installation.plugin.meta
+      this.#owner.pluginFailed(
+        new PluginError(`plugin '${name}' failed over what another server said: ${messageOf(cause)}`, { plugin: name, hook: 'dial', cause }),
+        undefined,
+      )
     }
   }
 

@@ -8,6 +8,7 @@ import type { Connection } from './connection/connection.ts'
 import { MqttestError } from './errors.ts'
 import type { OneOrMore } from './filter.ts'
 import type { Level } from './lint/rules.ts'
+import type { Upstream, UpstreamListener, UpstreamOptions } from './net/upstream.ts'
 import { type OptionInput, type OptionOutput, type OptionTable, readOptions, scaleOptions } from './option.ts'
 import type { Random } from './random.ts'
 import type { Server } from './server.ts'
@@ -104,6 +105,16 @@ export interface PluginApi {
   readonly pause: (connection: Connection, delayMs: number) => Promise<void>
   /** Notes something that the plugin did and no hook sees, in a few words; the plugin then counts as having acted. */
   readonly acted: (what: string, connection?: Connection) => void
+  /**
+   * Stands for the broker: what the hooks let through is the handler's. Where it returns false, the broker has it after all; on a
+   * connection where CONNECT was not the broker's nothing is. Of several plugins that were added, the last one is asked first.
+   */
+  readonly handle: (handler: (packet: Packet, connection: Connection) => boolean) => void
+  /**
+   * Connects to another server as a client: 'mqtt://host:port', 'mqtts://host:port'. Ends with the plugin. Throws MQTTEST_OPTION where
+   * the address is none.
+   */
+  readonly dial: (url: string, listener: UpstreamListener, options?: UpstreamOptions) => Upstream
   readonly server: Server
 }
 

@@ -1,6 +1,7 @@
 /** What the parts of one server share: time, chance, hooks, the record, the settings. */
 import type { Broker } from './broker/broker.ts'
 import type { DropReason } from './broker/session.ts'
+import type { Soon } from './call-hook.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { Connection } from './connection/connection.ts'
 import type { TimerKind } from './connection/lifecycle.ts'
@@ -11,6 +12,7 @@ import type { Journal } from './record/journal.ts'
 import type { Settings } from './settings.ts'
 import type { PlanAuthor } from './steps.ts'
 import type { HookSet } from './tap-guard.ts'
+import type { Packet } from './wire/packet.ts'
 
 /** What a client's violations lead to: 'off' records only what ends a connection; 'fail' fails the run. */
 export type LintMode = 'off' | 'warn' | 'fail'
@@ -24,6 +26,8 @@ export interface Run {
   readonly journal: Journal
   readonly settings: Settings
   broker(): Broker
+  /** Lets whoever stands for the broker, or the broker itself, handle a packet of a client. */
+  handle(packet: Packet, connection: Connection, raw: Buffer): Soon<void>
   readonly lint: LintMode
   /** false: no broker answers; the test plays it by hand. */
   readonly core: boolean

@@ -133,6 +133,10 @@ export class Server {
       journal: this.#journal,
       settings,
       broker: () => this.#broker,
+      handle: (packet, connection, raw) => {
+        if (this.#installer.handles(packet, connection) || options.core === false) return undefined
+        return this.#broker.handle(packet, connection, raw)
+      },
       lint,
       core: options.core !== false,
       arm: (kind, delayMs, action, connection, again) => this.#timers.arm(kind, delayMs, action, connection, again),

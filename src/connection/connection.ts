@@ -285,12 +285,12 @@ export class Connection {
       this.phase = 'connecting'
       this.#connectTimer?.cancel()
     }
-    if (!run.hookSet.wantsPacketIn(packetTypes[packet.cmd])) return run.core ? run.broker().handle(packet, this, raw) : undefined
+    if (!run.hookSet.wantsPacketIn(packetTypes[packet.cmd])) return run.handle(packet, this, raw)
     return andThen(
       soon<readonly StepInput[] | undefined>((done) => run.hooks.packetIn.callAsync(packet, this, (_error, plan) => done(plan ?? undefined))),
       (plan) => {
         if (this.closed) return undefined
-        const handle = () => (run.core ? run.broker().handle(packet, this, raw) : undefined)
+        const handle = () => run.handle(packet, this, raw)
         return plan === undefined ? handle() : this.#answer(completePlan(plan), packet, handle)
       },
     )
@@ -728,6 +728,25 @@ export class Connection {
   /** Sends one packet, or bytes. Sessions and packet ids are the test's own business. */
   send(input: ScriptInput): void {
     this.script.send(input)
+  }
+
+  /**
+   * Sends what another server said: the bytes of one packet, through the `send` hook; what does not decode past it. Returns the
+   * packet, where it is one. Sessions and packet ids are that server's business.
+   */
+  relay(bytes: Buffer): Packet | undefined {
+    let packet: Packet | undefined
+    if (this.closed) return undefined
+    new FrameReader().push(bytes, (frame) => {
+      const decoded = decode(frame, this.version, 'server')
+      if (decoded instanceof Malformed) this.transmit(frame.bytes, causes.script)
+      else {
+        packet = decoded
+        this.sendPacket(decoded, causes.script, frame.bytes)
+      }
+      return true
+    })
+    return packet
   }
 
   /** The packets of this connection that the journal holds. */

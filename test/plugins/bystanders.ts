@@ -54,6 +54,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'protocol-versions': { options: { accept: [] }, scope: { clientId: 'nobody' } },
   'qos2-exchange': { topic: 'office/#', pubrec: 'after-reconnect', pubcomp: 'pubrec-again', repeated: 'ignore', pubrel: 'twice' },
   'rate-limit': { messages: 10_000, bytes: 10_000_000, quotaMessages: 10_000, ban: '1h' },
+  'record-from': { options: { upstream: 'mqtt://127.0.0.1:9' }, scope: { clientId: 'nobody' } },
   reject: { clientId: 'nobody' },
   reorder: { topic: 'office/#', packets: 'publish' },
   resend: { topic: 'office/#' },

@@ -10,6 +10,10 @@ import { variants } from './variants.ts'
 /** What a plugin does not hold to because of what it is, with the reason. */
 const exceptions: { readonly [plugin: string]: PluginTest['except'] } = {
   maintenance: { 'keeps connections apart': 'the more clients there are, the earlier the first of them is sent away' },
+  'record-from': {
+    'does the same with the same seed': 'the server that it asks answers in its own time',
+    'keeps connections apart': 'the server that it asks answers in its own time',
+  },
 }
 
 /** Plugins that do nothing in the conversations, whatever their options, with the reason. */

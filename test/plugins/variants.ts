@@ -123,6 +123,7 @@ export const variants: { readonly [plugin: string]: readonly object[] } = {
     { messages: 1, answer: 'close', ban: '1s', notify: 'limits/{clientId}' },
     { quotaMessages: 1 },
   ],
+  'record-from': [{ upstream: 'mqtt://127.0.0.1:9' }],
   reject: [{}, { action: 'drop' }, { clientId: 'anna', action: 'close' }],
   reorder: [
     {},
