@@ -57,6 +57,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'record-from': { options: { upstream: 'mqtt://127.0.0.1:9' }, scope: { clientId: 'nobody' } },
   reject: { clientId: 'nobody' },
   reorder: { topic: 'office/#', packets: 'publish' },
+  replay: { options: { script: [{ expect: 'connect', say: [] }] }, scope: { clientId: 'nobody' } },
   resend: { topic: 'office/#' },
   responder: { rules: [{ topic: 'office/+/get', to: 'office/{1}/got' }] },
   retain: { prefixes: ['office/'], maximumSize: 1000, order: 'stored', limit: 1000 },

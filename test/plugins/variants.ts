@@ -130,6 +130,10 @@ export const variants: { readonly [plugin: string]: readonly object[] } = {
     { packets: ['publish', 'puback', 'pingresp'], order: 'shuffled', size: 3, within: '50ms' },
     { packets: ['pubrel', 'pubcomp', 'publish'], order: 'rotated', every: 2 },
   ],
+  replay: [
+    { script: [{ expect: { cmd: 'publish', qos: 1 }, say: [{ wait: '1s' }, { packet: { cmd: 'puback', messageId: '{messageId}' } }] }], otherwise: 'broker' },
+    { script: [{ expect: 'connect', say: [{ packet: { cmd: 'connack', returnCode: 0, reasonCode: 0 } }] }], otherwise: 'close' },
+  ],
   resend: [{}, { after: ['5ms', '100ms'] }, { after: '10ms', times: 3, newPacketId: true, giveUp: 'drop' }, { after: '10ms', giveUp: 'close', qos: 2 }],
   'second-connect': [{}, { answer: { disconnect: 'protocol-error' }, delay: '1s' }],
   'server-disconnect': [{}, { packet: 'publish', when: 'instead', form: 'length', delay: '100ms' }, { time: '50ms', close: 'open', version3: 'send' }],
