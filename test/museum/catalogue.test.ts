@@ -12,7 +12,7 @@ function issuesOf(file: string): string[] {
   return [...new Set(textOf(file).match(/https:\/\/github\.com\/[\w.-]+\/[\w.-]+\/(?:issues|pull)\/\d+/g) ?? [])]
 }
 
-const files = readdirSync(folder).filter((name) => name.endsWith('.test.ts') && name !== 'catalogue.test.ts')
+const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.test.ts') && name !== 'catalogue.test.ts')
 
 describe('the catalogue of the museum', () => {
   test.each(files)('has every bug that is shown in %s', (file) => {

@@ -7,8 +7,10 @@ export interface CatalogueEntry {
   readonly file: string
 }
 
-/** By file, in the order of the exhibits in it. */
+/** By file, in the order of the exhibits in it; the files in configs/ show the config alone. */
 export const catalogue: readonly CatalogueEntry[] = [
   { url: 'https://github.com/eclipse-paho/paho.mqtt.java/issues/1028', client: 'Eclipse Paho Java', file: 'connect.test.ts' },
   { url: 'https://github.com/faststream-community/zMQTT/pull/27', client: 'zMQTT', file: 'connect.test.ts' },
+  { url: 'https://github.com/adafruit/Adafruit_CircuitPython_MiniMQTT/issues/115', client: 'Adafruit MiniMQTT', file: 'configs/connect.test.ts' },
+  { url: 'https://github.com/hivemq/hivemq-mqtt-client/issues/408', client: 'HiveMQ Java', file: 'configs/connect.test.ts' },
 ]
