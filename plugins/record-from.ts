@@ -9,7 +9,8 @@ import { Exchanges } from './internal/replay/exchanges.ts'
  *     recordFrom({ upstream: 'mqtt://localhost:1883', file: 'broker.jsonl' })
  *     recordFrom({ upstream: 'mqtts://broker.example:8883' })
  *
- * Over WebSocket the broker is not asked; clients may come as they like.
+ * What our broker would decide (authorize, session, route, retained, will, packetId) is the other one's to decide: plugins that bend
+ * only that have nothing to do. The other broker is not asked over WebSocket; clients may come as they like.
  */
 export const recordFrom = definePlugin({
   meta: {

@@ -119,7 +119,7 @@ function object<T extends OptionTable>(about: string, fields: T, fallback: Optio
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new MqttestError('MQTTEST_OPTION', 'expected an object.')
     return readOptions('in it', fields, value)
   }
-  const properties = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.schema]))
+  const properties = Object.fromEntries(Object.entries(fields).map(([name, { schema, about }]) => [name, { ...schema, description: about }]))
   const described = make<OptionInput<T>, OptionOutput<T>>(
     about,
     `an object of ${Object.keys(fields).join(', ')}`,
@@ -128,7 +128,7 @@ function object<T extends OptionTable>(about: string, fields: T, fallback: Optio
     (value) => attempt(() => read(value)),
     (value) => problemOf(() => read(value)),
   )
-  return { ...described, scale: (values, factor) => scaleOptions(fields, { ...values }, factor) as OptionOutput<T> }
+  return { ...described, fields, scale: (values, factor) => scaleOptions(fields, { ...values }, factor) as OptionOutput<T> }
 }
 
 /** The builders of option descriptions. `about` is one sentence with the unit; the last argument is the default. */

@@ -24,6 +24,8 @@ export interface Option<In, Out> {
   readonly fallback: In | undefined
   /** JSON Schema of the value. */
   readonly schema: { readonly [key: string]: unknown }
+  /** What is inside of it, where it is an object with keys of its own, or a list of such objects. */
+  readonly fields?: OptionTable
   /** Reads a value as written; returns undefined where it is not allowed. */
   read(value: unknown): { readonly value: Out } | undefined
   /** Why a value is not allowed, where there is more to say than its form. */
@@ -124,8 +126,8 @@ function reasonCode(about: string, fallback: ReasonName | number): Option<Reason
 }
 
 function list<In, Out>(item: Option<In, Out>, about: string, fallback: readonly In[]): Option<readonly In[] | In, readonly Out[]> {
-  const { scale } = item
-  const described = make<readonly In[] | In, readonly Out[]>(
+  const { scale, fields } = item
+  const made = make<readonly In[] | In, readonly Out[]>(
     about,
     `a list; each is ${item.form}`,
     fallback,
@@ -147,6 +149,7 @@ function list<In, Out>(item: Option<In, Out>, about: string, fallback: readonly 
       return hint !== '' && isRecord(value[index]) && value.length > 1 ? ` Number ${index + 1} of it:${hint}` : hint
     },
   )
+  const described = fields === undefined ? made : { ...made, fields }
   return scale === undefined ? described : { ...described, scale: (values, factor) => values.map((value) => scale(value, factor)) }
 }
 

@@ -93,13 +93,17 @@ function section({ meta, options }: Described): string {
   return parts.join('\n\n')
 }
 
-function rowsOf(options: OptionTable): string[][] {
+/** A row for each option, and below it for each key inside of it; what is the same inside of several options is said once. */
+function rowsOf(options: OptionTable, within = '', said = new Set<OptionTable>()): string[][] {
   let before = ''
-  return Object.entries(options).map(([name, one]) => {
+  return Object.entries(options).flatMap(([name, one]) => {
     // A long list of choices is said once.
     const form = one.form === before && one.form.length > 60 ? 'the same' : one.form
     before = one.form
-    return [`\`${name}\``, one.about, fallback(one), form]
+    const row = [`\`${within}${name}\``, one.about, fallback(one), form]
+    if (one.fields === undefined || said.has(one.fields)) return [row]
+    said.add(one.fields)
+    return [row, ...rowsOf(one.fields, `${within}${name}.`, said)]
   })
 }
 
