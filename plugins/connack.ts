@@ -33,7 +33,14 @@ export const connack = definePlugin({
       'codes for MQTT 3 clients, by the reason code of MQTT 5 that stands behind them; for refused clients as well',
       {},
     ),
-    sessionPresent: option.optional(option.flag('what it says about the session', true)),
+    sessionPresent: option.optional(
+      option.either(
+        option.flag('one thing', true),
+        option.choice('or', ['not-clean'], 'not-clean'),
+        'what it says about the session; not-clean is true wherever the client asked for no clean one',
+        true,
+      ),
+    ),
     set: option.optional(option.properties('properties that it gets; nothing is checked', {})),
     omit: option.propertyNames('properties that it loses', []),
     echo: option.propertyNames('properties that it takes from CONNECT; serverKeepAlive and assignedClientIdentifier as well', []),
@@ -80,7 +87,8 @@ export const connack = definePlugin({
         if (!chosen) return saying(packet, undefined, known)
         const said = saying(packet, reasonCode, returnCode ?? (reasonCode === undefined ? known : undefined))
         const properties = changesProperties && connection.version === 5 ? { properties: propertiesOf(packet, connection.connect) } : {}
-        return { ...said, ...properties, ...(sessionPresent !== undefined && { sessionPresent }) }
+        const isPresent = sessionPresent === 'not-clean' ? connection.connect?.clean === false : sessionPresent
+        return { ...said, ...properties, ...(isPresent !== undefined && { sessionPresent: isPresent }) }
       }
       const answers = steps.map((step) => ('packet' in step && step.packet.cmd === 'connack' ? { packet: change(step.packet) } : step))
       if (!chosen) return returnCodes.has(cause.reasonCode ?? 0) ? answers : undefined

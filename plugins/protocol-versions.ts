@@ -10,6 +10,7 @@ const answerChoice = (about: string) => option.choice(about, answers, 'connack-v
  *     protocolVersions({ accept: [3, 4] })                               CONNACK with return code 1, in the form of MQTT 3
  *     protocolVersions({ accept: [4], otherwise: { v31: 'close', v5: 'connack-v3' } })
  *     protocolVersions({ accept: [5], otherwise: 'connack-v5' })         reason code 0x84, which an MQTT 3 client cannot read
+ *     protocolVersions({ accept: [3, 4, 5], unknown: 'connack-v5' })     the same, for level 6 alone
  *
  * What a client gets whose version is not spoken:
  *
@@ -40,14 +41,28 @@ export const protocolVersions = definePlugin({
       'what the others get, all of them or each version',
       'connack-v3',
     ),
+    unknown: option.optional(
+      option.choice(
+        'what a protocol level gets that is none of these three; CONNACK in the form of MQTT 3 unless given',
+        ['connack-v3', 'connack-v5', 'close', 'reset'],
+        'connack-v5',
+      ),
+    ),
   },
-  check: ({ accept }) => ([3, 4, 5].every((version) => accept.includes(version)) ? "option 'accept' has every version: nobody is refused" : undefined),
-  setup({ hooks, on }, { accept, otherwise }) {
+  check: ({ accept, unknown }) =>
+    unknown === undefined && [3, 4, 5].every((version) => accept.includes(version)) ? "option 'accept' has every version: nobody is refused" : undefined,
+  setup({ hooks, on, play }, { accept, otherwise, unknown }) {
     // In front of the other plugins: a server that does not speak a version cannot make much of the rest.
     on(hooks.packetIn, { cmd: 'connect', stage: -1 }, (_packet, { version }) => {
       if (accept.includes(version)) return undefined
       return refusal(typeof otherwise === 'string' ? otherwise : otherwise[version === 5 ? 'v5' : version === 3 ? 'v31' : 'v3'], version)
     })
+
+    if (unknown !== undefined)
+      on(hooks.violation, { kind: 'connect-protocol-level-unsupported' }, (_violation, connection) => {
+        play(connection, refusal(unknown, connection.version))
+        return 'warn'
+      })
   },
 })
 

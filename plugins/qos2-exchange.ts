@@ -1,4 +1,4 @@
-import { type Connection, definePlugin, option, type Packet, type Session, type StepInput, selected, selection } from '../src/index.ts'
+import { type Connection, definePlugin, endConnection, option, type Packet, type Session, type StepInput, selected, selection } from '../src/index.ts'
 
 /** One exchange with a packet id that is under way. */
 interface Exchange {
@@ -60,6 +60,7 @@ export const qos2Exchange = definePlugin({
       ['usual', 'answer', 'ignore', 'close', 'close-third'],
       'usual',
     ),
+    repeatedAnswer: option.answer('how the connection ends then; a code goes out in DISCONNECT', 'close'),
     pubrel: option.choice(
       'PUBREL for a message to the client: as usual; at once behind PUBLISH as well; twice; only on the next connection; on this connection, but not again on the next; never',
       ['usual', 'early', 'twice', 'after-reconnect', 'not-again', 'never'],
@@ -73,7 +74,7 @@ export const qos2Exchange = definePlugin({
     if (pubrec === 'skip' && (pubcomp !== 'usual' || repeated !== 'usual')) return "pubrec skip leaves nothing for 'pubcomp' and 'repeated'"
     return qos === undefined || qos.includes(2) ? undefined : "option 'qos': only messages of QoS 2 have such an exchange"
   },
-  setup({ hooks, on }, { pubrec, pubcomp, repeated, pubrel, qos: _two, ...which }) {
+  setup({ hooks, on }, { pubrec, pubcomp, repeated, repeatedAnswer, pubrel, qos: _two, ...which }) {
     const sessions = new WeakMap<Session, Exchanges>()
 
     function of({ session }: Connection): Exchanges | undefined {
@@ -113,7 +114,10 @@ export const qos2Exchange = definePlugin({
         const copies = exchange === undefined ? 1 : copiesOf(exchange, connection)
         if (copies === 1) return undefined
         if (repeated === 'ignore') return []
-        if (repeated === 'close' || (repeated === 'close-third' && copies > 2)) return [{ close: 'fin' }]
+        if (repeated === 'close' || (repeated === 'close-third' && copies > 2)) {
+          endConnection(connection, repeatedAnswer, 'a message came again before its PUBREL')
+          return []
+        }
         // The broker repeats PUBREC for what claims to be a repetition [MQTT-4.3.3-10].
         packet.dup = true
         return undefined

@@ -33,9 +33,9 @@ export const sessionLimits = definePlugin({
     mqtt3: option.optional(option.duration('how long a session of MQTT 3 is kept that is not clean; for ever unless given', '2h')),
     persistent: option.flag('false keeps no session beyond its connection', true),
     announce: option.either(
-      option.choice('the truth or nothing', ['truth', 'nothing'], 'truth'),
+      option.choice('the truth or nothing', ['truth', 'always', 'nothing'], 'truth'),
       option.duration('an expiry', '1h'),
-      'which expiry CONNACK tells an MQTT 5 client: the truth where it differs from what was asked for, nothing, or this one',
+      'which expiry CONNACK tells an MQTT 5 client: the truth where it differs from what was asked for, always the truth, nothing, or this one',
       'truth',
     ),
     queueLimit: option.optional(option.count('how many messages are kept in line for a client', 100)),
@@ -85,7 +85,8 @@ export const sessionLimits = definePlugin({
             if (!('packet' in step) || step.packet.cmd !== 'connack') return step
             const { sessionExpiryInterval, ...properties } = step.packet.properties ?? {}
             if (announce === 'nothing') return sessionExpiryInterval === undefined ? step : { packet: { ...step.packet, properties } }
-            const seconds = Math.min(never, Math.ceil(announce / 1000))
+            const toldMs = announce === 'always' ? (connection.session?.expiryMs ?? 0) : announce
+            const seconds = Math.min(never, Math.ceil(toldMs / 1000))
             return seconds === sessionExpiryInterval ? step : { packet: { ...step.packet, properties: { ...properties, sessionExpiryInterval: seconds } } }
           }),
     )

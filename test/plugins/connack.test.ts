@@ -58,6 +58,13 @@ describe('connack', () => {
     expect(await connectMemory(server).connect({ clean: false })).toMatchObject({ sessionPresent: false })
   })
 
+  test('sessionPresent: not-clean says of every client that asked for its session that it is there, also of those that are refused', async () => {
+    const present = async (which: 'accepted' | 'both', clean: boolean, plugins: StartOptions['plugins'] = []) =>
+      (await connected({ which, sessionPresent: 'not-clean' }, 4, { clean, clientId: 'me' }, plugins)).first
+    expect([await present('accepted', true), await present('accepted', false)]).toMatchObject([{ sessionPresent: false }, { sessionPresent: true }])
+    expect(await present('both', false, [reject()])).toEqual({ cmd: 'connack', sessionPresent: true, returnCode: 5 })
+  })
+
   test('set: properties are announced, and nothing more', async () => {
     const { client, first } = await connected({ set: { receiveMaximum: 1, topicAliasMaximum: 5, userProperties: { a: 'b' } } })
     expect(first).toMatchObject({ properties: { receiveMaximum: 1, topicAliasMaximum: 5, userProperties: { a: 'b' } } })

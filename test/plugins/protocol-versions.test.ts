@@ -82,6 +82,20 @@ describe('protocol-versions', () => {
     expect([await four.next('connack'), await x.next('connack')]).toMatchObject([{ returnCode: 0 }, { returnCode: 5 }])
   })
 
+  test.each([
+    ['connack-v3', '20020001'],
+    ['connack-v5', '2003008400'],
+    ['close', ''],
+    ['reset', ''],
+  ] as const)('unknown: a level that is none at all gets %s', async (unknown, bytes) => {
+    const server = await memoryServer({ plugins: [protocolVersions({ accept: [3, 4, 5], unknown })] })
+    const client = connectMemory(server)
+    client.send('10 0c 00 04 4d 51 54 54 06 02 00 00 00 00')
+    expect(await client.end()).toBe(unknown === 'reset' ? 'rst' : 'fin')
+    expect(Buffer.concat(client.chunks).toString('hex')).toBe(bytes)
+    expect((await join(server, 'five')).ended).toBeUndefined()
+  })
+
   test('mistakes in its options are told at once', () => {
     expect(() => protocolVersions({ accept: [3, 4, 5] })).toThrow('nobody is refused')
     expect(() => protocolVersions({ accept: [6] })).toThrow(/option 'accept'/)

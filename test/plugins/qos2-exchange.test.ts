@@ -103,6 +103,15 @@ describe('repeated', () => {
     ])
   })
 
+  test('repeatedAnswer: a code goes out in DISCONNECT', async () => {
+    const { client } = await connected({ repeated: 'close', repeatedAnswer: { disconnect: 'protocol-error' } })
+    await client.send(publish(1), publish(1, { dup: true })).end()
+    expect(answers(client)).toEqual(['pubrec 1', 'disconnect 0x82'])
+    const old = await connected({ repeated: 'close', repeatedAnswer: { disconnect: 'protocol-error' } }, 4)
+    await old.client.send(publish(1), publish(1, { dup: true })).end()
+    expect(answers(old.client)).toEqual(['pubrec 1'])
+  })
+
   test('close and close-third: the second or the third copy ends the connection', async () => {
     const close = await connected({ repeated: 'close' })
     await close.client.send(publish(1), publish(1, { dup: true })).end()

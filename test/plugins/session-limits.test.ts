@@ -63,6 +63,13 @@ describe('session-limits', () => {
     expect((await joined(liar, 'old', { version: 4, clean: false })).connack).toEqual({ cmd: 'connack', sessionPresent: false, returnCode: 0 })
   })
 
+  test('announce: always tells it also where it is what was asked for', async () => {
+    const server = await memoryServer({ plugins: [sessionLimits({ maximum: '60s', announce: 'always' })] })
+    expect([await announced(server, 3600), await announced(server, 30), await announced(server, 0)]).toEqual([60, 30, 0])
+    const forever = await memoryServer({ plugins: [sessionLimits({ announce: 'always' })] })
+    expect(await announced(forever, 0xffff_ffff)).toBe(0xffff_ffff)
+  })
+
   test('mqtt3: a session of MQTT 3 ends as well; a clean one with its connection', async () => {
     const { server, clock } = await virtualServer({ plugins: [sessionLimits({ mqtt3: '2h' })] })
     ;(await join(server, 'kept', { version: 4, clean: false })).reset()
