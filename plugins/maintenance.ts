@@ -1,4 +1,4 @@
-import { type Connection, definePlugin, option } from '../src/index.ts'
+import { type Connection, definePlugin, option, type Session } from '../src/index.ts'
 
 /**
  * A restart with notice: a message may announce it; then the server drains, which means that nobody new gets in and those who are
@@ -6,6 +6,7 @@ import { type Connection, definePlugin, option } from '../src/index.ts'
  *
  *     maintenance({ time: '1m', drain: '10s', for: '30s' })
  *     maintenance({ clients: 3, reasonCode: 'use-another-server', serverReference: 'other:1883' })
+ *     maintenance({ time: '1m', for: '10s', rounds: 3, sessions: 'lose' })      three restarts, a minute apart; nothing is kept over any
  *     maintenance({ time: '1m', topic: 'server/status', payload: 'going down', notice: '5s' })
  *
  * Clients before MQTT 5 know no DISCONNECT of a server: they see the connection close.
@@ -33,16 +34,37 @@ export const maintenance = definePlugin({
     reasonString: option.text('the reason in words, in both', ''),
     serverReference: option.text('the server that clients are to use, in both', ''),
     for: option.optional(option.duration('how long the server is down once all are gone; for ever unless given', '10s')),
+    rounds: option.count('how often all of this happens; each time, `time` and `clients` count from when the server is back', 1, { min: 1 }),
+    sessions: option.choice('what becomes of the sessions while the server is down', ['keep', 'lose'], 'keep'),
   },
-  check({ topic, notice, refusal }) {
+  check({ topic, notice, refusal, for: forMs, rounds }) {
     if (topic === '' && notice > 0) return "option 'notice' goes with 'topic'"
+    if (rounds > 1 && forMs === undefined) return "option 'rounds' needs 'for': a server that stays away does not go again"
     return refusal < 0x80 ? "option 'refusal': a code below 0x80 refuses nothing" : undefined
   },
-  setup({ hooks, on, server, clock, acted, log }, options) {
-    const { time, clients, topic, payload, notice, drain, newcomers, refusal, reasonCode, reasonString, serverReference, for: forMs } = options
+  setup({ hooks, on, server, clock, acted, log, name }, options) {
+    const {
+      time,
+      clients,
+      topic,
+      payload,
+      notice,
+      drain,
+      newcomers,
+      refusal,
+      reasonCode,
+      reasonString,
+      serverReference,
+      for: forMs,
+      rounds,
+      sessions,
+    } = options
     const explanation = { ...(reasonString !== '' && { reasonString }), ...(serverReference !== '' && { serverReference }) }
     let phase: 'up' | 'announced' | 'draining' | 'down' | 'over' = 'up'
     let accepted = 0
+    let round = 1
+    /** Sessions of the time before. */
+    let lost = new WeakSet<Session>()
 
     const begin = () => {
       if (phase !== 'up') return
@@ -71,7 +93,11 @@ export const maintenance = definePlugin({
     }
 
     const comeBack = () => {
-      phase = 'over'
+      phase = round < rounds ? 'up' : 'over'
+      if (sessions === 'lose') lost = new WeakSet(server.sessions)
+      round++
+      accepted = 0
+      wait()
       server.online().catch((error: unknown) => log.error(error instanceof Error ? error.message : String(error)))
     }
 
@@ -79,8 +105,16 @@ export const maintenance = definePlugin({
       on(hooks.authorize, { kind: 'connect' }, (decision) =>
         phase === 'draining' ? { ...decision, action: 'answer', reasonCode: refusal, properties: { ...decision.properties, ...explanation } } : undefined,
       )
+    if (sessions === 'lose')
+      hooks.session.tap(name, (plan, _packet, { clientId }) => {
+        const stored = plan.resume ? server.sessions.find((session) => session.clientId === clientId) : undefined
+        return stored !== undefined && lost.has(stored) ? { ...plan, resume: false, sessionPresent: false } : undefined
+      })
     const afterMs = time ?? (clients === undefined ? 60_000 : undefined)
-    if (afterMs !== undefined) clock.after(afterMs, begin)
+    const wait = () => {
+      if (afterMs !== undefined && phase === 'up') clock.after(afterMs, begin)
+    }
+    wait()
     if (clients !== undefined)
       on(hooks.send, { cmd: 'connack', reasonCode: 0 }, () => {
         // Behind this CONNACK, which leaves first.

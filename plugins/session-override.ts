@@ -37,6 +37,7 @@ export const sessionOverride = definePlugin({
     expiry: option.optional(option.duration('how long the session lives without a connection, for keep (for ever unless given) and expire', 0)),
     sessionPresent: option.choice('what CONNACK says about the session: the truth, always that it is there, or never', ['truth', 'always', 'never'], 'truth'),
     announce: option.flag('CONNACK tells an MQTT 5 client the expiry that it really gets', true),
+    probability: option.probability('how likely any of this happens at a CONNECT, decided by the seed', 1),
   },
   check(options) {
     const { expiry, sessionPresent } = options
@@ -48,11 +49,11 @@ export const sessionOverride = definePlugin({
     if (mode === 'obey' && sessionPresent === 'truth' && !loses) return "mode obey does nothing without the option 'sessionPresent' or a part that is lost"
     return undefined
   },
-  setup({ hooks, on, name }, options) {
-    const { expiry, sessionPresent, announce } = options
+  setup({ hooks, on }, options) {
+    const { expiry, sessionPresent, announce, probability } = options
     const mode = modeOf(options)
     const lose = partsOf(options)
-    hooks.session.tap(name, (plan, packet, connection) => {
+    on(hooks.session, probability < 1 ? { probability } : {}, (plan, packet, connection) => {
       const resume = mode === 'keep' ? plan.stored : mode === 'forget' ? false : plan.resume
       // What goes beyond the connection is the server's to decide; what does not is over with it.
       const ends = connection.version !== 5 && packet.clean

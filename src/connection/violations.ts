@@ -1,5 +1,6 @@
 /** What becomes of a violation: the `violation` hook has its say, it is put on record, and the connection may end. */
 import type { Verdict, Violation } from '../lint/violation.ts'
+import { isDisconnectCode } from '../wire/decode.ts'
 import { encode } from '../wire/encode.ts'
 import { type ConnackPacket, packetTypes } from '../wire/packet.ts'
 import { returnCodeOf } from '../wire/reason-codes.ts'
@@ -31,7 +32,8 @@ export function recordViolation(connection: Connection, violation: Violation, ve
 function punish(connection: Connection, violation: Violation): void {
   const { reasonCode, rule, message } = violation
   if (connection.phase === 'connected') {
-    connection.disconnect(reasonCode, message) // [MQTT-4.13.1-1]
+    // Some codes are for acknowledgements only: 0x91, 0x92.
+    connection.disconnect(isDisconnectCode(reasonCode) ? reasonCode : 0x82, message) // [MQTT-4.13.1-1]
     return
   }
   const ending = { reason: message, reasonCode }

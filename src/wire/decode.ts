@@ -268,6 +268,11 @@ function unsubscribe(at: Cursor, version: ProtocolVersion): Packet {
 const clientDisconnectCodes = new Set([0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99])
 const serverDisconnectCodes = new Set([0x87, 0x89, 0x8b, 0x8c, 0x8d, 0x8e, 0x8f, 0x9a, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xa0, 0xa1, 0xa2])
 
+/** Whether DISCONNECT may carry a reason code, whoever sends it. */
+export function isDisconnectCode(reasonCode: number): boolean {
+  return clientDisconnectCodes.has(reasonCode) || serverDisconnectCodes.has(reasonCode)
+}
+
 function disconnect(at: Cursor, version: ProtocolVersion, sender: Sender): Packet {
   if (version !== 5) {
     at.finish()
@@ -276,8 +281,7 @@ function disconnect(at: Cursor, version: ProtocolVersion, sender: Sender): Packe
   if (at.left === 0) return { cmd: 'disconnect', reasonCode: 0 }
   const start = at.offset
   const reasonCode = at.byte('reason code')
-  const known = clientDisconnectCodes.has(reasonCode) || serverDisconnectCodes.has(reasonCode)
-  if (!known) throw new Malformed('disconnect-reason-code-invalid', start, `0x${reasonCode.toString(16).padStart(2, '0')}`)
+  if (!isDisconnectCode(reasonCode)) throw new Malformed('disconnect-reason-code-invalid', start, `0x${reasonCode.toString(16).padStart(2, '0')}`)
   if (sender === 'client' && serverDisconnectCodes.has(reasonCode))
     throw new Malformed('disconnect-reason-code-server-only', start, `0x${reasonCode.toString(16).padStart(2, '0')}`)
   const propertiesStart = at.offset

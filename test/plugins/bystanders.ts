@@ -75,6 +75,7 @@ export const bystanders: { readonly [plugin: string]: Options | { readonly optio
   'topic-alias': { maximum: 100 },
   'topic-limits': { bytes: 1000, levels: 100, levelBytes: 1000, pattern: '.*' },
   'topic-rewrite': { replaceIn: { '?': '!' }, rules: [{ from: 'office/#', to: 'study/{1}' }], propertyBag: 'in' },
+  verdicts: { rules: { 'no-such-rule': 'disconnect' } },
   'websocket-frames': {},
   will: { publish: 'never', copies: 2, early: '1s', topic: ['office/#'] },
 }

@@ -2,7 +2,7 @@
 import { maintenance, reject } from 'mqttest/plugins'
 import { connectMemory, connectTcp, type RawClient } from 'mqttest/testing'
 import { describe, expect, test } from 'vitest'
-import { join, messages, subscribe } from '../support/client.ts'
+import { join, joined, messages, subscribe } from '../support/client.ts'
 import { type VirtualServer, virtualServer } from '../support/server.ts'
 
 const planned = (options: Parameters<typeof maintenance>[0]) => virtualServer({ plugins: [maintenance(options)] })
@@ -114,6 +114,50 @@ describe('maintenance', () => {
     expect(await attempt(run)).toBe(0)
   })
 
+  test('rounds: it happens again, so long after the server was back', async () => {
+    const run = await planned({ time: '1m', drain: '1s', for: '10s', rounds: 2 })
+    const client = await join(run.server, 'dev')
+    await run.clock.advance('71s')
+    expect(client.ended).toBe('fin')
+    const again = await join(run.server, 'dev')
+    await run.clock.advance('60s')
+    await again.settled()
+    await run.clock.advance('1s')
+    expect(last(again)).toEqual({ cmd: 'disconnect', reasonCode: 0x8b })
+    await run.clock.advance('10s')
+    const third = await join(run.server, 'dev')
+    await run.clock.advance('1h')
+    await third.settled()
+  })
+
+  test('rounds with clients: the clients that come back count anew', async () => {
+    const run = await planned({ clients: 1, drain: 0, for: '1s', rounds: 2 })
+    for (const ended of ['fin', 'fin', undefined]) {
+      const client = await join(run.server, 'dev')
+      await run.clock.advance(10)
+      expect(client.ended).toBe(ended)
+      await run.clock.advance('1s')
+    }
+  })
+
+  test.each([
+    ['keep', true],
+    ['lose', false],
+  ] as const)('sessions: %s', async (sessions, kept) => {
+    const { server, clock } = await planned({ time: 100, drain: 0, for: '1s', sessions })
+    const stays = { clean: false, properties: { sessionExpiryInterval: 3600 } }
+    for (const clientId of ['one', 'two']) await subscribe(await join(server, clientId, stays), 'a')
+    await clock.advance(100)
+    await clock.advance('1s')
+    const { client, connack } = await joined(server, 'one', stays)
+    expect(connack.sessionPresent).toBe(kept)
+    client.close()
+    await clock.advance(10)
+    // Those of the time since then are there.
+    expect((await joined(server, 'one', stays)).connack.sessionPresent).toBe(true)
+    expect((await joined(server, 'two', stays)).connack.sessionPresent).toBe(kept)
+  })
+
   test('a client in the middle of its CONNECT goes with the others', async () => {
     const { server, clock } = await planned({ time: 100, drain: 100 })
     const client = connectMemory(server)
@@ -155,6 +199,7 @@ describe('maintenance', () => {
   test('mistakes in its options are told at once', () => {
     expect(() => maintenance({ notice: 5 })).toThrow("option 'notice' goes with 'topic'")
     expect(() => maintenance({ refusal: 0 })).toThrow('a code below 0x80 refuses nothing')
+    expect(() => maintenance({ rounds: 2 })).toThrow("option 'rounds' needs 'for'")
     expect(() => maintenance({ clients: 0 })).toThrow(/option 'clients'/)
   })
 })

@@ -97,6 +97,18 @@ describe('session-override', () => {
     expect((await come(server, { clean: false })).connack.sessionPresent).toBe(true)
   })
 
+  test('probability: sessions are lost now and then, the same ones with the same seed', async () => {
+    const found = async (seed: string) => {
+      const server = await memoryServer({ seed, plugins: [sessionOverride({ probability: 0.5 })] })
+      const present: boolean[] = []
+      for (let time = 0; time < 20; time++) present.push((await leaveSession(server, { clean: false })).sessionPresent)
+      return present
+    }
+    const once = await found('a')
+    expect(new Set(once.slice(1))).toEqual(new Set([true, false]))
+    expect(await found('a')).toEqual(once)
+  })
+
   test('expire leaves a clean session of MQTT 3 alone', async () => {
     const server = await memoryServer({ plugins: [sessionOverride({ mode: 'expire', expiry: '1m' })] })
     await leaveSession(server, { clean: true })

@@ -161,6 +161,7 @@ export const variants: { readonly [plugin: string]: readonly object[] } = {
   'topic-alias': [{ toClient: 'zero' }, { toClient: 'kept', announce: 3, maximum: 1, answer: 'close' }, { toClient: 'shared', probability: 0.5 }],
   'topic-limits': [{ levels: 1 }, { bytes: 5, publishAnswer: 'accept', wildcards: 'accept' }],
   'topic-rewrite': [{ mount: 'mounted/' }],
+  verdicts: [{ levels: { error: 'warn', warning: 'disconnect' }, unknownPacketId: 'not-found' }],
   'websocket-frames': [{}, { fragments: true, ping: true }, { close: 1012 }],
   will: [{ publish: 'always', delay: '50ms' }],
 }
