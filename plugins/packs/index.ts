@@ -1,3 +1,4 @@
 /** The built-in packs, one named export each; a page for each stands beside it, made of what it says about itself. */
 export { awsIotCore } from './aws-iot-core.ts'
+export { flakyMobile } from './flaky-mobile.ts'
 export { minimalLimits } from './minimal-limits.ts'
