@@ -6,6 +6,7 @@ import { definePlugin, option } from '../src/index.ts'
  *
  *     offline({ for: '10s' })                                          not there when the client starts
  *     offline({ time: '1m', for: '3m', connections: 'fin' })           a restart
+ *     offline({ time: '1m', for: '3m', loses: ['sessions', 'retained'] })    a restart without a disk
  *     offline({ closed: 1, for: '5s' })                                refused where the client comes back at once
  *     offline({ connects: 1, for: '2s', again: true })                 each connection is cut, and has to wait
  *
@@ -25,6 +26,8 @@ export const offline = definePlugin({
       'https://github.com/bytebeamio/rumqtt/issues/295',
       'https://github.com/kbialek/deye-inverter-mqtt/pull/298',
       'https://github.com/home-assistant/core/issues/7958',
+      'https://github.com/emsesp/EMS-ESP/issues/631',
+      'https://github.com/buxtronix/phev2mqtt/pull/63',
     ],
   },
   options: {
@@ -38,6 +41,11 @@ export const offline = definePlugin({
     time: option.optional(option.duration('goes away so long after the start', '1m')),
     connects: option.optional(option.count('goes away when so many clients got their CONNACK', 1, { min: 1 })),
     closed: option.optional(option.count('goes away when so many connections have ended', 1, { min: 1 })),
+    loses: option.list(
+      option.choice('a kind of memory', ['sessions', 'retained'], 'sessions'),
+      'what the server has lost when it is back: sessions, of those who do not stay connected, and retained messages',
+      [],
+    ),
     again: option.flag('counts and waits anew once it is back', false),
   },
   check({ for: forMs, time, connects, closed, again }) {
@@ -46,7 +54,7 @@ export const offline = definePlugin({
     if (forMs === 0 && time === 0) return 'with 0 ms on either side it would never rest'
     return time === undefined && connects === undefined && closed === undefined ? "option 'again' goes with 'time', 'connects' and 'closed'" : undefined
   },
-  setup({ hooks, on, server, clock, acted, log, name }, { mode, for: forMs, connections, time, connects, closed, again }) {
+  setup({ hooks, on, server, clock, acted, log, name }, { mode, for: forMs, connections, time, connects, closed, loses, again }) {
     let away = false
     let over = false
     let accepted = 0
@@ -57,7 +65,7 @@ export const offline = definePlugin({
       away = true
       over = !again
       acted(forMs === undefined ? 'the server goes away' : `the server goes away for ${forMs} ms`)
-      await server.offline({ mode, connections })
+      await server.offline({ mode, connections, loses })
       if (forMs !== undefined) clock.after(forMs, comeBack)
     }
     const comeBack = () => {

@@ -57,6 +57,8 @@ export interface OfflineOptions {
   readonly mode?: 'refused' | 'reset' | 'unanswered'
   /** What happens to connections that exist: 'rst' (the default), 'fin', 'stall', or 'keep'. */
   readonly connections?: 'rst' | 'fin' | 'stall' | 'keep'
+  /** What it has lost when it comes back, as without a disk; who stays connected keeps the session. */
+  readonly loses?: readonly ('sessions' | 'retained')[]
 }
 
 /** Which records to give. */
@@ -463,10 +465,11 @@ export class Server {
 
   /** Goes offline: new connections are refused, those that exist are reset, unless told otherwise. */
   async offline(options: OfflineOptions | Duration = {}): Promise<void> {
-    const { for: forHowLong, mode = 'refused', connections = 'rst' } = typeof options === 'object' ? options : { for: options }
+    const { for: forHowLong, mode = 'refused', connections = 'rst', loses = [] } = typeof options === 'object' ? options : { for: options }
     this.#listeners.leave(mode)
     if (mode === 'refused') await this.#listeners.close()
     if (connections !== 'keep') for (const connection of [...this.#connections.open]) connection.close(connections, { reason: 'the server went offline' })
+    this.#broker.lose(loses, (session) => connections !== 'keep' || session.connection === undefined)
     if (forHowLong !== undefined) this.#listeners.comeBackIn(parseDuration(forHowLong, 'for'))
   }
 

@@ -15,6 +15,7 @@ import { handlePing } from './ping.ts'
 import { handlePublish } from './publish.ts'
 import { Retained } from './retained.ts'
 import { Router } from './router.ts'
+import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
 import { handleSubscribe } from './subscribe.ts'
 import { handleUnsubscribe } from './unsubscribe.ts'
@@ -118,7 +119,7 @@ export class Broker {
 
   /** Hands deliveries out, after the `route` hook had its say. */
   deliver(deliveries: readonly Delivery[], message: Message): void {
-    const chosen = this.run.hooks.route.isUsed() ? this.run.hooks.route.call(Object.freeze(deliveries), message) : deliveries
+    const chosen = this.run.hookSet.wantsRoute(message) ? this.run.hooks.route.call(Object.freeze(deliveries), message) : deliveries
     for (const delivery of chosen) delivery.session.deliver(delivery)
   }
 
@@ -138,6 +139,16 @@ export class Broker {
   /** A client id for a client that has none. */
   makeClientId(): string {
     return `mqttest-${this.#clientIds++}-${this.run.random().fork('client-ids').fork(String(this.#clientIds)).integer(0, 0xff_ffff).toString(36)}`
+  }
+
+  /** Forgets sessions, with the wills that wait for them, and retained messages, as a restart without a disk does. */
+  lose(parts: readonly ('sessions' | 'retained')[], isLost: (session: Session) => boolean): void {
+    if (parts.includes('sessions'))
+      for (const session of this.sessions.all().filter(isLost)) {
+        this.wills.cancel(session.clientId)
+        this.sessions.end(session)
+      }
+    if (parts.includes('retained')) this.retained.clear()
   }
 
   /** Back to the beginning: no sessions, no retained messages. */

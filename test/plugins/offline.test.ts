@@ -2,7 +2,7 @@
 import { offline, reject } from 'mqttest/plugins'
 import { connectMemory, connectTcp } from 'mqttest/testing'
 import { describe, expect, test } from 'vitest'
-import { join } from '../support/client.ts'
+import { join, joined, messages, subscribe } from '../support/client.ts'
 import { virtualServer } from '../support/server.ts'
 
 async function away(options: Parameters<typeof offline>[0], scope: object = {}) {
@@ -106,6 +106,26 @@ describe('offline', () => {
     expect(await attempt(server, clock)).toBe('rst')
     await clock.advance(5000)
     expect(await attempt(server, clock)).toBe('connack')
+  })
+
+  test('loses: what it has lost when it is back; nothing unless told', async () => {
+    for (const [loses, expected] of [
+      [[], [true, ['kept x']]],
+      [['sessions'], [false, ['kept x']]],
+      [['retained'], [true, []]],
+      [
+        ['sessions', 'retained'],
+        [false, []],
+      ],
+    ] as const) {
+      const { server, clock } = await away({ time: 10, for: 10, loses })
+      await join(server, 'dev', { version: 4, clean: false })
+      server.publish({ topic: 'kept', payload: 'x', retain: true })
+      await clock.advance(20)
+      const { client, connack } = await joined(server, 'dev', { version: 4, clean: false })
+      await subscribe(client, 'kept')
+      expect([connack.sessionPresent, messages(client)]).toEqual(expected)
+    }
   })
 
   test('again: as often as it takes', async () => {
