@@ -13,4 +13,13 @@ export const catalogue: readonly CatalogueEntry[] = [
   { url: 'https://github.com/faststream-community/zMQTT/pull/27', client: 'zMQTT', file: 'connect.test.ts' },
   { url: 'https://github.com/adafruit/Adafruit_CircuitPython_MiniMQTT/issues/115', client: 'Adafruit MiniMQTT', file: 'configs/connect.test.ts' },
   { url: 'https://github.com/hivemq/hivemq-mqtt-client/issues/408', client: 'HiveMQ Java', file: 'configs/connect.test.ts' },
+  { url: 'https://github.com/jkaberg/pyBYD/pull/61', client: 'pyBYD', file: 'configs/connect.test.ts' },
+  { url: 'https://github.com/mongoose-os-libs/mqtt/issues/17', client: 'mongoose-os', file: 'configs/connect.test.ts' },
+  { url: 'https://github.com/emqx/CocoaMQTT/pull/688', client: 'CocoaMQTT', file: 'configs/connect.test.ts' },
+  { url: 'https://github.com/eclipse-paho/paho.mqtt.golang/issues/116', client: 'Paho Go', file: 'configs/connect.test.ts' },
+  { url: 'https://github.com/thin-edge/thin-edge.io/pull/3462', client: 'thin-edge.io', file: 'configs/session.test.ts' },
+  { url: 'https://github.com/home-assistant/core/issues/7958', client: 'Home Assistant', file: 'configs/session.test.ts' },
+  { url: 'https://github.com/buxtronix/phev2mqtt/pull/63', client: 'phev2mqtt', file: 'configs/session.test.ts' },
+  { url: 'https://github.com/emsesp/EMS-ESP/issues/631', client: 'EMS-ESP', file: 'configs/session.test.ts' },
+  { url: 'https://github.com/wialon/gmqtt/issues/97', client: 'gmqtt', file: 'configs/session.test.ts' },
 ]
