@@ -90,7 +90,11 @@ function takeOver(broker: Broker, packet: ConnectPacket, connection: Connection,
       const end = () => endExisting(existing, takeover)
       if (takeover.order === 'after') {
         broker.sessions.get(clientId)?.detach()
-        return open(broker, packet, connection, decision, clientId, end)
+        return open(broker, packet, connection, decision, clientId, () => {
+          // What ends a connection leaves at once; CONNACK would wait for the end of the present work.
+          connection.outbox.flush()
+          end()
+        })
       }
       end()
       return open(broker, packet, connection, decision, clientId)

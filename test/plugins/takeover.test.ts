@@ -109,6 +109,25 @@ describe('takeover', () => {
     await second.next('publish')
   })
 
+  test.each([
+    ['before', ['disconnect', 'connack']],
+    ['after', ['connack', 'disconnect']],
+  ] as const)('order: %s, on the wire as well, where nothing is held', async (order, wanted) => {
+    const { server, clock } = await virtualServer({ plugins: [takeover({ policy: 'newest', order })] })
+    const [first, second] = [await join(server, 'same'), connectMemory(server, 5)]
+    const came: string[] = []
+    for (const client of [first, second]) {
+      const { data } = client
+      client.data = (chunk) => {
+        data.call(client, chunk)
+        came.push(client.received.at(-1)?.cmd ?? 'nothing')
+      }
+    }
+    second.sendConnect({ clientId: 'same' })
+    await clock.advance(0)
+    expect(came).toEqual(wanted)
+  })
+
   test('order: after, and the newcomer leaves while it is held: the first is closed all the same', async () => {
     const { server, clock } = await virtualServer({ plugins: [takeover({ policy: 'newest', hold: '2s', order: 'after' })] })
     const first = await join(server, 'same')
