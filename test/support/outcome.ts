@@ -23,6 +23,11 @@ export async function joining(server: Server, version: 3 | 4 | 5 = 4, connect: C
   return client
 }
 
+/** What a client gets for its CONNECT: 'connack', 'connack 5, fin', 'fin'. */
+export async function welcomed(server: Server, version: 3 | 4 | 5, connect: ConnectInput = {}): Promise<string> {
+  return exchanged(connectMemory(server, version).sendConnect({ clientId: 'me', ...connect }))
+}
+
 /** Says something, and tells what came since: up to the answer of a PINGREQ, which is left out, or to the end. */
 export async function exchanged(client: RawClient, ...inputs: readonly (PacketInput | string)[]): Promise<string> {
   const before = client.received.length
