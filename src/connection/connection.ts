@@ -154,7 +154,7 @@ export class Connection {
   /** Lets the `connection` hook speak, then begins to read. @internal */
   start(): void {
     const { run } = this
-    if (run.core) this.#connectTimer = run.arm('connect-timeout', run.settings.connectTimeout, () => this.violate('connect-timeout'), this)
+    if (!this.#stalledIn) this.#awaitConnect()
     const plan = run.hooks.connection.isUsed()
       ? soon<readonly StepInput[] | undefined>((done) => run.hooks.connection.callAsync(this, (_error, result) => done(result ?? undefined)))
       : undefined
@@ -166,6 +166,12 @@ export class Connection {
       if (steps === undefined || steps.length === 0 || this.closed) begin()
       else this.lanes.run(completePlan(steps), causes.script, { done: begin })
     })
+  }
+
+  #awaitConnect(): void {
+    const { run } = this
+    this.#connectTimer?.cancel()
+    if (run.core) this.#connectTimer = run.arm('connect-timeout', run.settings.connectTimeout, () => this.violate('connect-timeout'), this)
   }
 
   #data(chunk: Buffer): void {
@@ -559,6 +565,8 @@ export class Connection {
       this.outbox.flush()
       this.outbox.stall()
     }
+    // A CONNECT that is not read may well have come.
+    if (way !== 'out') this.#connectTimer?.cancel()
     if (way !== 'out' && discard) this.#deaf = true
     else if (way !== 'out') {
       this.#stalledIn = true
@@ -576,9 +584,11 @@ export class Connection {
   /** Ends a stall; what was held back is sent. */
   resume(): void {
     if (!this.outbox.stalled && !this.#stalledIn && !this.#deaf) return
+    const wasDeaf = this.#stalledIn || this.#deaf
     this.#stalledIn = false
     this.#deaf = false
     this.lastReceivedMs = this.run.clock.now()
+    if (wasDeaf && !this.closed && this.connect === undefined) this.#awaitConnect()
     if (this.phase === 'connected' && !this.#leaving && this.session !== undefined) this.#keepAlive.start(this.session.keepAlive)
     this.outbox.resume()
     if (this.#mute) this.outbox.whenIdle(() => this.transport.end())

@@ -14,6 +14,24 @@ async function connected() {
 }
 
 describe('{ stall }', () => {
+  test.each([
+    ['nothing is read', false],
+    ['what comes is lost', true],
+  ] as const)('before CONNECT, where %s: nobody is accused of silence; once it is over, CONNECT has its time again', async (_what, discard) => {
+    const { server, clock } = await virtualServer({ broker: { connectTimeout: '30s' } })
+    const client = connectMemory(server)
+    const connection = await server.connection(0)
+    connection.stall('in', discard)
+    await clock.advance('1h')
+    expect(client.ended).toBeUndefined()
+    connection.resume()
+    await clock.advance('29s')
+    expect(server.report().violations).toEqual([])
+    await clock.advance('1s')
+    expect(client.ended).toBe('fin')
+    expect(server.report().violations.map(({ rule }) => rule)).toEqual(['connect-timeout'])
+  })
+
   test('both: nothing moves until it ends, and nothing is lost', async () => {
     const { server, clock, client, connection } = await connected()
     await subscribe(client, 'b')
