@@ -1,5 +1,6 @@
 /** The built-in packs, one named export each; a page for each stands beside it, made of what it says about itself. */
 export { awsIotCore } from './aws-iot-core.ts'
+export { azureEventGrid } from './azure-event-grid.ts'
 export { azureIotHub } from './azure-iot-hub.ts'
 export { flakyMobile } from './flaky-mobile.ts'
 export { lossyGateway } from './lossy-gateway.ts'
