@@ -45,6 +45,38 @@ describe('offline', () => {
     await expect(connectTcp({ port: server.port })).rejects.toMatchObject({ code: 'ECONNREFUSED' })
   })
 
+  test('may lose sessions, with the wills that wait for them, and retained messages', async () => {
+    const { server, clock } = await virtualServer()
+    const will = { topic: 'will', payload: Buffer.from('gone'), qos: 0, retain: true, properties: { willDelayInterval: 60 } } as const
+    const kept = { version: 5, clean: false, properties: { sessionExpiryInterval: 3600 } } as const
+    await subscribe(await join(server, 'me', { ...kept, will }), 'a', 1)
+    server.publish({ topic: 'a', payload: 'x', retain: true })
+    await server.offline({ loses: ['retained'] })
+    await server.online()
+    expect([server.sessions.map(({ clientId }) => clientId), server.retained]).toEqual([['me'], []])
+    await server.offline({ for: '1s', loses: ['sessions'] })
+    expect(server.sessions).toEqual([])
+    await clock.advance('2m')
+    expect(server.retained).toEqual([])
+    expect((await joined(server, 'me', kept)).connack.sessionPresent).toBe(false)
+  })
+
+  test.each([
+    ['keep', true],
+    ['stall', false],
+  ] as const)('keeps the session of a client that stays connected: %s', async (connections, isKept) => {
+    const { server, clock } = await virtualServer()
+    const client = await join(server, 'me', { version: 4, clean: false })
+    await subscribe(client, 'a')
+    await server.offline({ for: '1s', connections, loses: ['sessions'] })
+    await clock.advance('1s')
+    server.publish({ topic: 'a', payload: 'x' })
+    await clock.advance(0)
+    expect(messages(client)).toEqual(isKept ? ['a x'] : [])
+    const { connack } = await joined(server, 'me', { version: 4, clean: false })
+    expect(connack.sessionPresent).toBe(isKept)
+  })
+
   test('may reset new clients, or leave them without an answer', async () => {
     const { server, clock } = await virtualServer()
     await server.offline({ mode: 'reset' })
