@@ -47,14 +47,20 @@ export interface Behaviour {
   readonly longestDelay: Duration
   /** After which losses it never connects again. */
   readonly givesUp: readonly Loss[]
+  /** After how many losses without a connection in between it never connects again. */
+  readonly mostFailures: number
+  /** What becomes of a link that it takes for dead. */
+  readonly oldLink: 'closed' | 'left-open'
+  /** What cuts the bytes that come into packets, asked for on each connection. */
+  readonly reader: () => Reader
   /** What a second CONNACK on one connection does. */
   readonly secondConnack: 'disconnect' | 'set-up-again' | 'ignore'
   /** Whether a CONNACK that refuses is only read, and one behind it may still let it in. */
   readonly believesSecondConnack: boolean
   /** Seconds; 0 sends no pings. */
   readonly keepAlive: number
-  /** A PINGREQ goes out after so much idle time as keep-alive says; or not while a PINGRESP is missing; or never. */
-  readonly ping: 'on-time' | 'after-pingresp' | 'never'
+  /** A PINGREQ goes out after so much idle time as keep-alive says; or not while a PINGRESP is missing, or so long after it; or never. */
+  readonly ping: 'on-time' | 'after-pingresp' | 'timed-from-pingresp' | 'never'
   /** How long it waits for PINGRESP. */
   readonly pingTimeout: Duration | 'never'
   /** When it asks for its subscriptions again on a new connection. */
@@ -65,10 +71,14 @@ export interface Behaviour {
   readonly subscribeTogether: number
   /** What it does with messages of QoS 1 and 2 that come. */
   readonly acknowledge: 'at-once' | 'never'
+  /** How long it remembers which messages of QoS 2 it has and were not released. */
+  readonly remembers: 'for-the-session' | 'for-the-connection'
   /** What a PUBREL does whose PUBLISH it does not know. */
   readonly unknownRelease: 'pubcomp' | 'disconnect' | 'ignore'
   /** What an acknowledgement does that it does not wait for. */
   readonly unknownAcknowledgement: 'ignore' | 'disconnect' | 'stop-reading'
+  /** What it looks at in an acknowledgement: also the type, and how many codes SUBACK has; or nothing but the packet id. */
+  readonly matches: 'type-and-codes' | 'id'
   /** What a packet does that cannot be read. */
   readonly malformed: 'disconnect' | 'ignore'
   /** How long it waits for the answer to SUBSCRIBE, UNSUBSCRIBE and messages of QoS 1 and 2, and what happens then. */
@@ -86,6 +96,10 @@ export interface Behaviour {
   readonly inFlight: number
   /** Whether a refusal in PUBACK or PUBREC makes room for another message. */
   readonly refusalFrees: boolean
+  /** The Maximum Packet Size that it keeps to: that of this connection, of the first one, or none. */
+  readonly packetLimit: 'of-connection' | 'of-first-connection' | 'none'
+  /** When it tells of a QoS 0 message that was written: as soon as the link takes it, or only where the link has room at once. */
+  readonly tellsOfWrites: 'when-taken' | 'at-once-or-never'
   /** Sees each packet first; true: that was all. */
   readonly handle: (packet: Packet, client: SmallClient) => boolean
 }
@@ -100,6 +114,9 @@ const sound: Behaviour = {
   backoff: 1,
   longestDelay: '1m',
   givesUp: [],
+  mostFailures: Number.POSITIVE_INFINITY,
+  oldLink: 'closed',
+  reader: () => new FrameReader(),
   secondConnack: 'disconnect',
   believesSecondConnack: false,
   keepAlive: 0,
@@ -109,8 +126,10 @@ const sound: Behaviour = {
   subscribed: 'when-granted',
   subscribeTogether: Number.POSITIVE_INFINITY,
   acknowledge: 'at-once',
+  remembers: 'for-the-session',
   unknownRelease: 'pubcomp',
   unknownAcknowledgement: 'ignore',
+  matches: 'type-and-codes',
   malformed: 'disconnect',
   answerTimeout: 'never',
   unanswered: 'reconnect',
@@ -121,24 +140,34 @@ const sound: Behaviour = {
   highestPacketId: 65_535,
   inFlight: 65_535,
   refusalFrees: true,
+  packetLimit: 'of-connection',
+  tellsOfWrites: 'when-taken',
   handle: () => false,
 }
 
+/** What cuts bytes into packets. */
+export type Reader = Pick<FrameReader, 'push'>
+
 /** What a client writes to. */
 export interface Link {
+  /** Bytes that were written and that nobody has taken yet. */
+  readonly buffered?: number
   write(bytes: Buffer): void
   end(): void
   reset(): void
 }
 
-/** Opens a link; tells what comes, and once that it is over. */
-export type Dial = (events: { data(chunk: Buffer): void; closed(): void }) => Link
+/** How many bytes a link takes without a wait. */
+const roomOnLink = 64 * 1024
+
+/** Opens a link; tells what comes, that everything written was taken, and once that it is over. */
+export type Dial = (events: { data(chunk: Buffer): void; drained(): void; closed(): void }) => Link
 
 /** Links in memory, to a server of the same process. */
 export function overMemory(server: Server): Dial {
-  return ({ data, closed }) => {
+  return ({ data, drained, closed }) => {
     const transport = server.joinMemory()
-    transport.listen({ data, end: closed, drain: () => undefined, closed })
+    transport.listen({ data, end: closed, drain: drained, closed })
     transport.resume()
     return transport
   }
@@ -184,6 +213,8 @@ export class SmallClient {
   /** Requests that were sent and have no answer yet, by packet id, in the order of sending. */
   readonly #open = new Map<number, Request>()
   readonly #waiting: Request[] = []
+  /** Messages of QoS 0 that the link has not taken yet. */
+  readonly #unwritten: Request[] = []
   readonly #granted = new Set<string>()
   /** QoS 2 messages that came and were not released. */
   readonly #held = new Set<number>()
@@ -192,6 +223,8 @@ export class SmallClient {
   #lastId = 0
   #slotsLost = 0
   #lastSentMs = 0
+  #lastPongMs = 0
+  #packetLimit: number | undefined
   #reads = true
   #pingOpen = false
 
@@ -205,7 +238,7 @@ export class SmallClient {
 
   start(): this {
     const { version, clientId, clean, keepAlive, connect, connectTimeout } = this.behaviour
-    const reader = new FrameReader()
+    const reader = this.behaviour.reader()
     const attempt = this.attempts++
     this.state = 'connecting'
     this.#reads = true
@@ -213,14 +246,16 @@ export class SmallClient {
     const isCurrent = () => attempt === this.attempts - 1 && this.#link !== undefined
     const link = this.#dial({
       data: (chunk) => {
-        reader.push(chunk, (frame) => {
+        const problem = reader.push(chunk, (frame) => {
           if (!isCurrent() || !this.#reads) return false
           const packet = decode(frame, version, 'server')
           if (!(packet instanceof Malformed)) this.#came(packet)
           else if (this.behaviour.malformed === 'disconnect') this.disconnect('malformed', 0x81)
           return isCurrent()
         })
+        if (problem !== undefined && isCurrent() && this.behaviour.malformed === 'disconnect') this.disconnect('malformed', 0x81)
       },
+      drained: () => isCurrent() && this.#settleWritten('done'),
       closed: () => isCurrent() && this.lost('closed'),
     })
     this.#link = link
@@ -274,20 +309,21 @@ export class SmallClient {
   /** The connection is over. Closes it, and connects again after a while. */
   lost(loss: Loss): void {
     if (this.state === 'stopped' || this.#link === undefined) return
-    const { reconnectDelay, backoff, longestDelay, givesUp } = this.behaviour
+    const { reconnectDelay, backoff, longestDelay, givesUp, mostFailures, oldLink } = this.behaviour
     this.losses.push(loss)
     this.state = 'offline'
     for (const timer of this.#timers.values()) timer.cancel()
     const link = this.#link
     this.#link = undefined
-    link.end()
+    if (oldLink === 'closed') link.end()
+    this.#settleWritten('given-up')
     for (const [id, { packet, settle }] of this.#open) {
       // Who asks for a subscription on the next connection asks anew.
       if (packet.cmd === 'publish' && this.behaviour.resend !== 'never') continue
       this.#open.delete(id)
       settle('given-up')
     }
-    if (givesUp.includes(loss)) return
+    if (givesUp.includes(loss) || this.#failures >= mostFailures) return
     const delayMs = Math.min(parseDuration(reconnectDelay) * backoff ** this.#failures++, parseDuration(longestDelay))
     this.timer('reconnect', delayMs, () => this.start())
   }
@@ -311,16 +347,17 @@ export class SmallClient {
   }
 
   /** CONNACK let the client in. */
-  connected({ sessionPresent }: PacketOf<'connack'>): void {
-    const { subscribeAgain } = this.behaviour
+  connected({ sessionPresent, properties }: PacketOf<'connack'>): void {
+    const { subscribeAgain, remembers } = this.behaviour
+    const { packetLimit } = this.behaviour
+    if (packetLimit === 'of-connection') this.#packetLimit = properties?.maximumPacketSize
+    else if (packetLimit === 'of-first-connection') this.#packetLimit ??= properties?.maximumPacketSize
     this.state = 'connected'
     this.#failures = 0
     this.cancel('connect')
     this.#watchKeepAlive()
-    if (!sessionPresent) {
-      this.#held.clear()
-      if (subscribeAgain !== 'never') this.#granted.clear()
-    } else if (subscribeAgain === 'always') this.#granted.clear()
+    if (!sessionPresent || remembers === 'for-the-connection') this.#held.clear()
+    if (subscribeAgain === 'always' || (subscribeAgain === 'without-session' && !sessionPresent)) this.#granted.clear()
     this.#resend(sessionPresent)
     const missing = [...this.filters.keys()].filter((topic) => !this.#granted.has(topic))
     if (missing.length > 0) void this.#subscribe(missing)
@@ -356,6 +393,7 @@ export class SmallClient {
         break
       case 'pingresp':
         this.#pingOpen = false
+        this.#lastPongMs = this.#clock.now()
         this.cancel('pong')
         break
       case 'disconnect':
@@ -390,8 +428,8 @@ export class SmallClient {
 
   #answered(packet: PacketOf<'puback'> | PacketOf<'pubrec'> | PacketOf<'pubcomp'> | PacketOf<'suback'> | PacketOf<'unsuback'>): void {
     const request = this.#open.get(packet.messageId)
-    if (request === undefined || !answers(packet, request)) {
-      const { unknownAcknowledgement } = this.behaviour
+    const { unknownAcknowledgement, matches } = this.behaviour
+    if (request === undefined || (matches === 'type-and-codes' && !answers(packet, request))) {
       if (unknownAcknowledgement === 'disconnect') this.disconnect('misused', 0x82)
       else if (unknownAcknowledgement === 'stop-reading') this.#reads = false
       return
@@ -403,6 +441,10 @@ export class SmallClient {
       return
     }
     if (refused && !this.behaviour.refusalFrees) this.#slotsLost++
+    if (matches === 'type-and-codes' && !hasCodeForEach(packet, request)) {
+      this.disconnect('misused', 0x82)
+      return
+    }
     if (packet.cmd === 'suback' && request.packet.cmd === 'subscribe')
       for (const [index, { topic }] of request.packet.subscriptions.entries()) if ((packet.granted[index] ?? 0x80) < 0x80) this.#granted.add(topic)
     this.#close(packet.messageId, refused ? 'refused' : 'done')
@@ -444,9 +486,14 @@ export class SmallClient {
   }
 
   #send(request: Request): void {
+    if (this.#packetLimit !== undefined && encode({ ...request.packet, messageId: 1 }, this.behaviour.version).length > this.#packetLimit) {
+      request.settle('refused')
+      return
+    }
     if (request.packet.cmd === 'publish' && request.packet.qos === 0) {
       this.send(request.packet)
-      request.settle('done')
+      if ((this.#link?.buffered ?? 0) <= roomOnLink) request.settle('done')
+      else if (this.behaviour.tellsOfWrites === 'when-taken') this.#unwritten.push(request)
       return
     }
     const messageId = this.nextId()
@@ -457,6 +504,11 @@ export class SmallClient {
     else this.timer(`register ${messageId}`, 0, register)
     this.send({ ...request.packet, messageId })
     this.#expectAnswer(messageId)
+  }
+
+  /** The link has taken what was written to it, or never will. */
+  #settleWritten(outcome: Outcome): void {
+    for (const { settle } of this.#unwritten.splice(0)) settle(outcome)
   }
 
   #expectAnswer(id: number): void {
@@ -488,10 +540,10 @@ export class SmallClient {
     const { keepAlive, ping, pingTimeout } = this.behaviour
     if (keepAlive === 0 || ping === 'never') return
     const keepAliveMs = keepAlive * 1000
-    const leftMs = keepAliveMs - (this.#clock.now() - this.#lastSentMs)
+    const idleMs = () => this.#clock.now() - (ping === 'timed-from-pingresp' ? Math.max(this.#lastSentMs, this.#lastPongMs) : this.#lastSentMs)
+    const leftMs = keepAliveMs - idleMs()
     this.timer('ping', leftMs > 0 ? leftMs : keepAliveMs, () => {
-      const isIdle = this.#clock.now() - this.#lastSentMs >= keepAliveMs
-      if (isIdle && !(this.#pingOpen && ping === 'after-pingresp')) {
+      if (idleMs() >= keepAliveMs && !(this.#pingOpen && ping !== 'on-time')) {
         this.send({ cmd: 'pingreq' })
         if (!this.#pingOpen) this.timer('pong', pingTimeout, () => this.lost('ping-timeout'))
         this.#pingOpen = true
@@ -503,6 +555,11 @@ export class SmallClient {
 
 function isInFlight({ packet }: Request): boolean {
   return packet.cmd === 'publish' && packet.qos > 0
+}
+
+/** Whether SUBACK has as many codes as there were filters. */
+function hasCodeForEach(packet: Packet, { packet: asked }: Request): boolean {
+  return packet.cmd !== 'suback' || asked.cmd !== 'subscribe' || packet.granted.length === asked.subscriptions.length
 }
 
 /** Whether an acknowledgement is of the type that a request waits for. */
