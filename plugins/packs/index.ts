@@ -2,6 +2,7 @@
 export { awsIotCore } from './aws-iot-core.ts'
 export { azureEventGrid } from './azure-event-grid.ts'
 export { azureIotHub } from './azure-iot-hub.ts'
+export { emqx } from './emqx.ts'
 export { flakyMobile } from './flaky-mobile.ts'
 export { lossyGateway } from './lossy-gateway.ts'
 export { minimalLimits } from './minimal-limits.ts'
