@@ -18,6 +18,8 @@ export interface HandshakeFault {
   /** 'stall' (default): nothing more happens; 'rst' or 'fin' end the connection. */
   readonly how?: 'stall' | 'rst' | 'fin'
   readonly bytes?: number
+  /** So many handshakes are stopped, and those that come later are good; all are stopped unless it is given. */
+  readonly times?: number
 }
 
 /** How a listener speaks TLS. */
@@ -43,7 +45,7 @@ export interface TlsOptions {
 }
 
 const keys = ['certificate', 'hosts', 'cert', 'key', 'clientCertificate', 'minVersion', 'maxVersion', 'alpn', 'sni', 'handshake'] as const
-const handshakeKeys = ['at', 'how', 'bytes'] as const
+const handshakeKeys = ['at', 'how', 'bytes', 'times'] as const
 const versions = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const satisfies readonly SecureVersion[]
 
 /** The oldest and the newest version that a listener speaks; naming one of them moves the other where it has to. */
@@ -76,10 +78,12 @@ export function checkTlsOptions(options: TlsOptions): void {
   if (handshake === undefined) return
   if (!isKeyed(handshake)) throw mistake('listen.tls.handshake', `expected an object such as { at: 'client-hello' }, got ${shown(handshake)}`)
   checkKeys('listen.tls.handshake', handshake, handshakeKeys)
-  const { at, how, bytes } = handshake
+  const { at, how, bytes, times } = handshake
   if (at === undefined) throw mistake('listen.tls.handshake.at', 'missing: expected one of accept, client-hello, server-hello')
   checkChoice('listen.tls.handshake.at', at, ['accept', 'client-hello', 'server-hello'])
   checkChoice('listen.tls.handshake.how', how, ['stall', 'rst', 'fin'])
+  if (times !== undefined && !(Number.isInteger(times) && times >= 1))
+    throw mistake('listen.tls.handshake.times', `expected a whole number, at least 1, got ${shown(times)}`)
   if (bytes === undefined) return
   if (!(Number.isInteger(bytes) && bytes >= 0)) throw mistake('listen.tls.handshake.bytes', `expected a whole number of bytes, got ${shown(bytes)}`)
   if (at !== 'server-hello') throw mistake('listen.tls.handshake.bytes', `counts bytes of the server's answer, of which there is none at '${at}'`)

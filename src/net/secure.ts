@@ -24,13 +24,20 @@ export interface SecureHandlers {
 /** Makes what turns accepted sockets into TLS sockets. */
 export async function createSecureLayer(options: TlsOptions, authority: () => Promise<Authority>, handlers: SecureHandlers): Promise<(raw: Socket) => void> {
   const settings = await settingsOf(options, authority)
+  const through = secureLayer(options, settings, handlers)
   const fault = options.handshake
-  if (fault !== undefined) {
-    const nothing = () => undefined
-    // Each handshake gets a server of its own: a TLS socket on a carrier does not tell whose it is.
-    return (raw) =>
+  if (fault === undefined) return through
+  const nothing = () => undefined
+  let left = fault.times ?? Number.POSITIVE_INFINITY
+  return (raw) => {
+    // Each handshake that is stopped gets a server of its own: a TLS socket on a carrier does not tell whose it is.
+    if (left-- > 0)
       stopHandshake(raw, fault, handlers, (carrier) => makeServer(options, settings, () => raw, { ...handlers, secure: nothing }).emit('connection', carrier))
+    else through(raw)
   }
+}
+
+function secureLayer(options: TlsOptions, settings: NodeTlsOptions, handlers: SecureHandlers): (raw: Socket) => void {
   // A TLS socket does not tell on which socket it stands, but both have the same ends.
   const raws = new Map<string, Socket>()
   const server = makeServer(options, settings, (socket) => raws.get(endsOf(socket)), handlers)

@@ -56,6 +56,16 @@ describe('stopped on purpose', () => {
     }
   })
 
+  test.each(['accept', 'client-hello', 'server-hello'] as const)('%s, times: the first ones alone; those that come later get through', async (at) => {
+    const server = await listening({ tls: { handshake: { at, how: 'rst', times: 2 } } })
+    const outcomes: string[] = []
+    for (let attempts = 0; attempts < 4; attempts++) outcomes.push(await handshake(server))
+    expect(outcomes).toEqual(['ECONNRESET', 'ECONNRESET', 'secure', 'secure'])
+    expect(notes(server)).toHaveLength(2)
+    const { client } = await connectTls(server)
+    await client.connect()
+  })
+
   test.each(['accept', 'client-hello', 'server-hello'] as const)('%s, stalled: nothing comes, until the client gives up', async (at) => {
     const server = await listening({ tls: { handshake: { at } } })
     const socket = await connectSocket(server)

@@ -70,6 +70,7 @@ describe('tls', () => {
     ],
     [{ handshake: { at: 'accept', hw: 'rst' } }, "option 'listen.tls.handshake': unknown key 'hw'. Did you mean 'how'?"],
     [{ handshake: { at: 'accept', how: 'reset' } }, /^option 'listen.tls.handshake.how': expected one of stall, rst, fin, got "reset"/],
+    [{ handshake: { at: 'accept', times: 0 } }, "option 'listen.tls.handshake.times': expected a whole number, at least 1, got 0"],
     [{ handshake: { at: 'server-hello', bytes: -1 } }, "option 'listen.tls.handshake.bytes': expected a whole number of bytes, got -1"],
     [{ handshake: { at: 'accept', bytes: 5 } }, "option 'listen.tls.handshake.bytes': counts bytes of the server's answer, of which there is none at 'accept'"],
   ])('%j', async (tls, message) => {
