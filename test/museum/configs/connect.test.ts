@@ -147,5 +147,6 @@ exhibit(
       '45000 ms: 3 ← closed (fin)',
       '60000 ms: 4 ← CONNACK 0x00 success',
     ],
+    breaks: ['connect-client-id-empty'],
   },
 )
