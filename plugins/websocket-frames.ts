@@ -11,6 +11,7 @@ const isCloseCode = (code: number) => (code >= 1000 && code <= 1003) || (code >=
  *     websocketFrames({ size: 100, fragments: true })      messages in fragments of 100 bytes
  *     websocketFrames({ join: '20ms' })                    what leaves within 20 ms is one message
  *     websocketFrames({ text: true })                      against the rules [MQTT-6.0.0-1]
+ *     websocketFrames({ strict: 1002 })                    a server that takes a frame for a packet
  *     websocketFrames({ close: 1012, time: '10s' })        a close frame with a code, right behind CONNACK unless told when
  *
  * To cut packets at chosen places, put `chunks` in front of it: each of its pieces is a message here.
@@ -36,23 +37,31 @@ export const websocketFrames = definePlugin({
     empty: option.flag('an empty frame stands in front of each', false),
     ping: option.flag('a ping stands in front of each', false),
     text: option.flag('messages are text', false),
+    strict: option.optional(
+      option.count('ends the connection with a close frame of this code when a message of the client is not exactly one packet', 1002, {
+        min: 1000,
+        max: 4999,
+      }),
+    ),
     close: option.optional(option.count('ends the connection with a close frame of this code', 1000, { min: 1000, max: 4999 })),
     reason: option.text('the reason in the close frame', ''),
     ...moment,
   },
-  check({ size, fragments, join, empty, ping, text, close, reason, ...when }) {
+  check({ size, fragments, join, empty, ping, text, strict, close, reason, ...when }) {
     if (join !== undefined && (size !== undefined || fragments || empty || ping || text)) return "option 'join' goes alone: use the plugin twice"
     if (fragments && text) return "options 'fragments' and 'text' do not go together"
+    if (strict !== undefined && !isCloseCode(strict)) return "option 'strict': a code that may be sent is 1000 to 1003, 1007 to 1014, or 3000 to 4999"
     if (close !== undefined && !isCloseCode(close)) return "option 'close': a code that may be sent is 1000 to 1003, 1007 to 1014, or 3000 to 4999"
     if (Buffer.byteLength(reason) > 123) return "option 'reason' has at most 123 bytes"
     if (close !== undefined) return momentProblem(when)
     if (reason !== '') return "option 'reason' goes with 'close'"
     return when.packet !== undefined || when.time !== undefined ? "options 'packet' and 'time' go with 'close'" : undefined
   },
-  setup(api, { size, fragments, join, empty, ping, text, close, reason, ...when }) {
-    const { hooks, on } = api
+  setup(api, { size, fragments, join, empty, ping, text, strict, close, reason, ...when }) {
+    const { hooks, on, play } = api
     const isWebSocket = ({ carrier }: Connection) => carrier === 'ws' || carrier === 'wss'
-    const largest = size ?? (join === undefined && !empty && !ping && !text && close === undefined ? 1 : undefined)
+    const isElse = join !== undefined || empty || ping || text || strict !== undefined || close !== undefined
+    const largest = size ?? (isElse ? undefined : 1)
 
     /** One message, with what stands in front of its frames. */
     const framesOf = (bytes: Buffer): readonly StepInput[] => {
@@ -75,9 +84,27 @@ export const websocketFrames = definePlugin({
         return steps.flatMap((step) => ('raw' in step ? framesOf(step.raw) : [step]))
       })
 
+    if (strict !== undefined)
+      on(hooks.wire, { direction: 'in' }, (steps, _way, connection) => {
+        if (!isWebSocket(connection) || steps.every((step) => !('raw' in step) || isOnePacket(step.raw))) return undefined
+        play(connection, [{ frame: 'close', code: strict }, { close: 'fin' }])
+        return []
+      })
+
     if (close !== undefined)
       atMoment(api, when, (connection) =>
         isWebSocket(connection) ? [{ frame: 'close', code: close, data: Buffer.from(reason) }, { close: 'fin' }] : undefined,
       )
   },
 })
+
+/** Whether bytes are one packet, with nothing missing and nothing behind it. */
+function isOnePacket(bytes: Buffer): boolean {
+  let length = 0
+  for (let at = 1; at < Math.min(bytes.length, 5); at++) {
+    const digit = bytes[at] ?? 0
+    length += (digit & 127) * 128 ** (at - 1)
+    if (digit < 128) return bytes.length === 1 + at + length
+  }
+  return false
+}

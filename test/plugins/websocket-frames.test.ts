@@ -4,6 +4,7 @@ import { chunks, websocketFrames } from 'mqttest/plugins'
 import { connectMemory } from 'mqttest/testing'
 import { describe, expect, test } from 'vitest'
 import { connectWebSocket, listening } from '../net/clients.ts'
+import { encoded } from '../support/bytes.ts'
 import { virtualServer } from '../support/server.ts'
 
 const kinds: { readonly [opcode: number]: string } = { 0: 'continuation', 1: 'text', 2: 'binary', 8: 'close', 9: 'ping', 10: 'pong' }
@@ -70,6 +71,29 @@ describe('websocket-frames', () => {
     const fragments = await connected([websocketFrames({ empty: true, fragments: true, size: 2 })])
     await fragments.client.connect()
     expect(fragments.framesSoFar()).toEqual(['binary 0…', 'continuation 2…', 'continuation 0…', 'continuation 2'])
+  })
+
+  test.each([
+    ['cut', (bytes: Buffer) => [bytes.subarray(0, 1), bytes.subarray(1)]],
+    ['cut in its length', (bytes: Buffer) => [bytes.subarray(0, 2)]],
+    ['joined with another one', (bytes: Buffer) => [Buffer.concat([bytes, Buffer.from('c000', 'hex')])]],
+    ['empty', () => [Buffer.alloc(0)]],
+  ])('strict: a packet that is %s ends the connection', async (_what, framed) => {
+    const { client, closeCode } = await connected([websocketFrames({ strict: 1002 })])
+    await client.connect()
+    await client.settled()
+    client.send(...framed(encoded({ cmd: 'publish', topic: 'a', payload: { size: 200 } })))
+    expect(await closeCode).toBe(1002)
+    expect(client.received.map(({ cmd }) => cmd)).toEqual(['connack', 'pingresp'])
+  })
+
+  test('strict: one packet in each frame is right, whatever its length', async () => {
+    const { server, client, framesSoFar } = await connected([websocketFrames({ strict: 1002 })])
+    await client.connect()
+    for (const size of [0, 1, 124, 125, 20_000]) client.send({ cmd: 'publish', topic: 'a', payload: { size } })
+    await client.settled()
+    expect(framesSoFar()).toEqual(['binary 4', 'binary 2'])
+    expect(server.report().faults.applied).toEqual([])
   })
 
   test('text: frames are text [MQTT-6.0.0-1]', async () => {
