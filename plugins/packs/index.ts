@@ -2,6 +2,7 @@
 export { awsIotCore } from './aws-iot-core.ts'
 export { azureEventGrid } from './azure-event-grid.ts'
 export { azureIotHub } from './azure-iot-hub.ts'
+export { chaos } from './chaos.ts'
 export { emqx } from './emqx.ts'
 export { flakyMobile } from './flaky-mobile.ts'
 export { hivemqCloud } from './hivemq-cloud.ts'
