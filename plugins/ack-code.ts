@@ -66,7 +66,7 @@ export const ackCode = definePlugin({
     const refuses = reasonCode !== undefined && reasonCode >= 0x80
 
     if (effect !== undefined || refuses)
-      on(hooks.authorize, { kind: 'publish' }, (decision, { packet }) => {
+      on(hooks.authorize, { kind: 'publish', ...(which.topic !== undefined && { topic: which.topic }) }, (decision, { packet }) => {
         if (!isChosen(packet)) return undefined
         if (effect === 'taken') return { ...decision, reasonCode: 0, action: 'answer' }
         return refuses ? { ...decision, reasonCode, action: 'answer' } : { ...decision, reasonCode: 0, action: 'accept' }

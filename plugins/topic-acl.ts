@@ -61,7 +61,9 @@ export const topicAcl = definePlugin({
     }
 
     if (publish !== undefined || denyPublish.length + reserved.length > 0) {
-      on(hooks.authorize, { kind: 'publish' }, (decision, request, connection) =>
+      // Where only some topics are denied, nobody is asked about the others.
+      const isFixed = publish === undefined && reserved.length === 0 && !denyPublish.some((template) => template.includes('{'))
+      on(hooks.authorize, { kind: 'publish', ...(isFixed && { topic: denyPublish }) }, (decision, request, connection) =>
         isAllowed(request.topic, connection, publish, denyPublish, topicMatches)
           ? undefined
           : decide(decision, publishAnswer, request, connection, 'not allowed to publish to this topic'),

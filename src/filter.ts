@@ -87,10 +87,11 @@ export function typeMask(filter: Filter | undefined): number {
 
 /** What an authorize request may be about. */
 const requestKinds = ['connect', 'takeover', 'publish', 'subscribe', 'unsubscribe', 'reauth'] as const satisfies readonly AuthorizeRequest['kind'][]
+const bits: Readonly<Record<AuthorizeRequest['kind'], number>> = { connect: 1, takeover: 2, publish: 4, subscribe: 8, unsubscribe: 16, reauth: 32 }
 
 /** The bit that stands for a kind of authorize request in {@link kindMask}. */
 export function requestBit(kind: AuthorizeRequest['kind']): number {
-  return 1 << requestKinds.indexOf(kind)
+  return bits[kind]
 }
 
 /** The kinds of authorize requests that a filter can match, as bits; all of them where it names none. */
@@ -105,12 +106,13 @@ export function kindMask(filter: Filter | undefined): number {
   return requestKinds.reduce((mask, kind) => (fits(kind) ? mask | requestBit(kind) : mask), 0)
 }
 
-function includes<T>(wanted: OneOrMore<T>, value: T): boolean {
+/** Whether a value is the wanted one, or one of the wanted ones. */
+export function includes<T>(wanted: OneOrMore<T>, value: T): boolean {
   return Array.isArray(wanted) ? wanted.includes(value) : wanted === value
 }
 
 /** The topics that a packet names: the topic of a PUBLISH or a will, the filters of SUBSCRIBE and UNSUBSCRIBE. */
-function topicsOf(packet: Packet): readonly string[] {
+export function topicsOf(packet: Packet): readonly string[] {
   switch (packet.cmd) {
     case 'publish':
       return [packet.topic]
@@ -125,7 +127,8 @@ function topicsOf(packet: Packet): readonly string[] {
   }
 }
 
-function topicWanted(wanted: OneOrMore<string>, topics: readonly string[]): boolean {
+/** Whether one of several topics, or topic filters, is one that is wanted. */
+export function fitsTopics(wanted: OneOrMore<string>, topics: readonly string[]): boolean {
   return [wanted].flat().some((filter) => topics.some((topic) => topic === filter || topicMatches(filter, topic)))
 }
 
@@ -137,7 +140,7 @@ function matches(filter: Filter, subject: Subject): boolean {
   if (filter.cmd !== undefined && (packet === undefined || !includes(filter.cmd, packet.cmd))) return false
   if (filter.topic !== undefined) {
     const topics = subject.topic !== undefined ? [subject.topic] : packet !== undefined ? topicsOf(packet) : message !== undefined ? [message.topic] : []
-    if (!topicWanted(filter.topic, topics)) return false
+    if (!fitsTopics(filter.topic, topics)) return false
   }
   const fields: object | undefined = packet ?? message
   if (filter.qos !== undefined && !includes<unknown>(filter.qos, fields && Reflect.get(fields, 'qos'))) return false

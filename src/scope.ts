@@ -81,3 +81,11 @@ export function scopeCondition(scope: Scope): ((connection: Connection) => boole
   if (tests.length === 0) return undefined
   return (connection) => tests.every((test) => test(connection))
 }
+
+/**
+ * The part of a condition that does not change on a connection once its CONNECT was read: everything but `when`. undefined where
+ * there is none.
+ */
+export function standingCondition({ when: _changes, ...scope }: Scope): ((connection: Connection) => boolean) | undefined {
+  return scopeCondition(scope)
+}

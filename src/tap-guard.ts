@@ -10,7 +10,7 @@
  * It also lets an async function be tapped with plain `tap` on an async hook, which tapable would not wait for.
  */
 import type { AuthorizeRequest, Decision } from './broker/authorize.ts'
-import type { Delivery } from './broker/message.ts'
+import type { Delivery, Message } from './broker/message.ts'
 import type { Connection } from './connection/connection.ts'
 import { MqttestError, PluginError } from './errors.ts'
 import { checkFilter, countingFilter, type Filter, kindMask, requestBit, type Subject, subjectOf, typeMask } from './filter.ts'
@@ -18,9 +18,10 @@ import { createHooks, type HookName, type Hooks } from './hooks.ts'
 import type { Plugin } from './plugin.ts'
 import type { Random } from './random.ts'
 import type { FaultRecord } from './record/journal.ts'
-import { checkScope, type Scope, scopeCondition } from './scope.ts'
+import { checkScope, type Scope, scopeCondition, standingCondition } from './scope.ts'
 import { completePlan, type Plan, signPlan } from './steps.ts'
-import type { Packet } from './wire/packet.ts'
+import { ConnectionTaps, RouteTaps, type TapInterest } from './tap-interest.ts'
+import { type Packet, packetTypes } from './wire/packet.ts'
 
 /** How a plugin taps one hook: `hooks.send.tap('why', (steps, cause, connection) => ...)`. */
 export interface HookTap<Args extends readonly unknown[], Result> {
@@ -70,6 +71,8 @@ export interface Installation {
   /** The packets of clients that it acted on, where its times are limited; see `#gate`. */
   readonly begun: WeakSet<object> | undefined
   readonly inScope: ((connection: Connection) => boolean) | undefined
+  /** The part of it that does not change on a connection. */
+  readonly mayFit: ((connection: Connection) => boolean) | undefined
 }
 
 /** Makes an installation. Throws MQTTEST_OPTION where the scope is wrong. */
@@ -84,6 +87,7 @@ export function installation(plugin: Plugin, scope: Scope, stage: number): Insta
     timesLeft: scope.times ?? Number.POSITIVE_INFINITY,
     begun: scope.times === undefined ? undefined : new WeakSet(),
     inScope: scopeCondition(scope),
+    mayFit: standingCondition(scope),
   }
 }
 
@@ -129,28 +133,28 @@ type TapFunction = (...args: unknown[]) => unknown
 export class HookSet {
   readonly hooks: Hooks = createHooks()
   readonly #owner: GuardOwner
-  readonly #masks: { hook: HookName; installation: Installation; mask: number }[] = []
-  #sendMask = 0
-  #packetInMask = 0
-  #authorizeMask = 0
+  readonly #taps: TapInterest[] = []
+  /** Grows with every change of what is tapped. */
+  #version = 0
+  #route: RouteTaps | undefined
 
   constructor(owner: GuardOwner) {
     this.#owner = owner
   }
 
-  /** Whether anybody may have an opinion on a packet of this type before it is sent. */
-  wantsSend(type: number): boolean {
-    return (this.#sendMask & (1 << type)) !== 0
+  /** The taps that may act on a connection; kept with it until something changes. */
+  tapsOf(connection: Connection): ConnectionTaps {
+    const known = connection.taps
+    if (known !== undefined && known.version === this.#version) return known
+    const made = new ConnectionTaps(this.#taps, connection, this.#version)
+    connection.taps = made
+    return made
   }
 
-  /** Whether anybody may have an opinion on a packet of this type after it was read. */
-  wantsPacketIn(type: number): boolean {
-    return (this.#packetInMask & (1 << type)) !== 0
-  }
-
-  /** Whether anybody may have an opinion on a request of this kind. */
-  wantsAuthorize(kind: AuthorizeRequest['kind']): boolean {
-    return (this.#authorizeMask & requestBit(kind)) !== 0
+  /** Whether anybody may have an opinion on who gets a message. */
+  wantsRoute(message: Pick<Message, 'topic' | 'qos' | 'retain'>, reason: Message['reason']): boolean {
+    this.#route ??= new RouteTaps(this.#taps)
+    return this.#route.wants(message, reason)
   }
 
   /** The hooks as one plugin sees them, and `on`. */
@@ -175,19 +179,15 @@ export class HookSet {
     }
   }
 
-  /** Brings the masks up to date after a plugin was switched off. */
+  /** What is known of the taps is found out anew: a plugin came or went. */
   refresh(): void {
-    const maskOf = (hook: HookName) => this.#masks.reduce((mask, entry) => (entry.hook === hook && entry.installation.enabled ? mask | entry.mask : mask), 0)
-    this.#sendMask = maskOf('send')
-    this.#packetInMask = maskOf('packetIn')
-    this.#authorizeMask = maskOf('authorize')
+    this.#version++
+    this.#route = undefined
   }
 
   #guard(hook: HookName, options: TapOptions, installation: Installation, fn: TapFunction, filter: Filter | undefined): void {
-    if (hook === 'send' || hook === 'packetIn' || hook === 'authorize') {
-      this.#masks.push({ hook, installation, mask: hook === 'authorize' ? kindMask(filter) : typeMask(filter) })
-      this.refresh()
-    }
+    this.#taps.push({ hook, filter, isEnabled: () => installation.enabled, mayFit: installation.mayFit })
+    this.refresh()
     const stream = `${installation.plugin.meta.name} selection`
     let everybody: Random | undefined
     const chance = (probability: number, connection: Connection | undefined) => {
@@ -196,8 +196,24 @@ export class HookSet {
     }
     const selects = filter === undefined ? undefined : countingFilter(filter, chance)
     const target = anyHook(this.hooks[hook])
-    if (asyncHooks.has(hook)) target.tapAsync(options, this.#asyncTap(hook, installation, fn, selects))
-    else target.tap(options, this.#syncTap(hook, installation, fn, selects))
+    const isOther = otherType(hook, filter)
+    if (asyncHooks.has(hook)) {
+      const tap = this.#asyncTap(hook, installation, fn, selects)
+      if (hook === 'packetIn')
+        target.tapAsync(options, (packet: unknown, connection: unknown, done: Done) =>
+          isOther(packet) ? done(null, undefined) : tap(packet, connection, done),
+        )
+      else if (hook === 'authorize')
+        target.tapAsync(options, (decision: unknown, request: unknown, connection: unknown, done: Done) =>
+          isOther(request) ? done(null, undefined) : tap(decision, request, connection, done),
+        )
+      else target.tapAsync(options, tap)
+    } else {
+      const tap = this.#syncTap(hook, installation, fn, selects)
+      if (hook === 'send')
+        target.tap(options, (steps: unknown, cause: unknown, connection: unknown) => (isOther(steps) ? undefined : tap(steps, cause, connection)))
+      else target.tap(options, tap)
+    }
   }
 
   /** What a plugin does about one packet of a client is one time, however many hooks it takes: who began may finish. */
@@ -350,6 +366,29 @@ function hasBegun({ begun }: Installation, hook: HookName, args: readonly unknow
   if (begun === undefined) return false
   const packet = handledPacket(hook, args)
   return packet !== undefined && begun.has(packet)
+}
+
+type Done = (error: null, result: unknown) => void
+
+/** Whether an event is of a type that a filter does not name: the first thing that is asked, so that most taps cost nearly nothing. */
+function otherType(hook: HookName, filter: Filter | undefined): (subject: unknown) => boolean {
+  if (filter === undefined || (filter.cmd ?? filter.kind) === undefined) return () => false
+  if (hook === 'authorize') {
+    const kinds = kindMask(filter)
+    return (request) => isRequest(request) && (kinds & requestBit(request.kind)) === 0
+  }
+  const types = typeMask(filter)
+  if (filter.cmd === undefined) return () => false
+  if (hook === 'packetIn') return (packet) => isPacket(packet) && (types & (1 << packetTypes[packet.cmd])) === 0
+  return (steps) => {
+    const first: unknown = Array.isArray(steps) ? steps[0] : undefined
+    const packet: unknown = typeof first === 'object' && first !== null && 'packet' in first ? first.packet : undefined
+    return isPacket(packet) && (types & (1 << packetTypes[packet.cmd])) === 0
+  }
+}
+
+function isRequest(value: unknown): value is AuthorizeRequest {
+  return typeof value === 'object' && value !== null && 'kind' in value && 'packet' in value
 }
 
 type Selector = (subject: Subject, connection: Connection | undefined) => boolean

@@ -61,7 +61,7 @@ export const allowed: Decision = Object.freeze({ reasonCode: 0 })
 
 /** Asks the `authorize` hook; calls back at once where nobody tapped it for such a request or every tap is synchronous. */
 export function authorize(run: Run, request: AuthorizeRequest, connection: Connection, initial: Decision, then: (decision: Decision) => void): void {
-  if (!run.hookSet.wantsAuthorize(request.kind)) {
+  if (!run.hookSet.tapsOf(connection).wantsAuthorize(request.kind, request.packet)) {
     then(initial)
     return
   }

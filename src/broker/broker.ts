@@ -119,7 +119,7 @@ export class Broker {
 
   /** Hands deliveries out, after the `route` hook had its say. */
   deliver(deliveries: readonly Delivery[], message: Message): void {
-    const chosen = this.run.hooks.route.isUsed() ? this.run.hooks.route.call(Object.freeze(deliveries), message) : deliveries
+    const chosen = this.run.hookSet.wantsRoute(message, message.reason) ? this.run.hooks.route.call(Object.freeze(deliveries), message) : deliveries
     for (const delivery of chosen) delivery.session.deliver(delivery)
   }
 

@@ -10,8 +10,8 @@ export class PacketIds {
 
   /** An id for a delivery, or undefined where all are in flight. */
   next(inFlight: InFlight, connection: Connection): number | undefined {
-    const { hooks } = connection.run
-    if (hooks.packetId.isUsed()) {
+    const { hooks, hookSet } = connection.run
+    if (hookSet.tapsOf(connection).wants('packetId')) {
       const chosen = hooks.packetId.call({ last: this.#last, inUse: inFlight }, connection)
       if (chosen !== undefined) {
         this.#last = chosen

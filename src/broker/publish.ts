@@ -1,7 +1,7 @@
 /** PUBLISH from a client, at each QoS (section 3.3). */
 import { andThen, type Soon, soon } from '../call-hook.ts'
 import type { Connection } from '../connection/connection.ts'
-import { type AcknowledgementPacket, type PublishPacket, packetTypes } from '../wire/packet.ts'
+import type { AcknowledgementPacket, PublishPacket } from '../wire/packet.ts'
 import { decodeUtf8 } from '../wire/strings.ts'
 import { allowed, authorize, type Decision, endAfterAnswer, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
@@ -24,11 +24,12 @@ export function handlePublish(broker: Broker, packet: PublishPacket, connection:
       return answer(connection, packet, 0)
     }
   }
-  if (!broker.run.hookSet.wantsAuthorize('publish')) return commit(broker, packet, connection, allowed, isUntouched(broker) ? raw : undefined)
+  if (!broker.run.hookSet.tapsOf(connection).wantsAuthorize('publish', packet))
+    return commit(broker, packet, connection, allowed, isUntouched(broker, packet, connection) ? raw : undefined)
   return andThen(
     soon<Decision>((then) => authorize(broker.run, { kind: 'publish', packet, topic: packet.topic, size: raw.length }, connection, allowed, then)),
     (decision) => {
-      if (!connection.closed) commit(broker, packet, connection, decision)
+      if (!connection.closed) commit(broker, packet, connection, decision, decision === allowed && isUntouched(broker, packet, connection) ? raw : undefined)
     },
   )
 }
@@ -68,8 +69,9 @@ function resolveAlias(broker: Broker, packet: PublishPacket, connection: Connect
 const makeAliases = () => new Map<number, string>()
 
 /** Whether no plugin had, or will have, the message or its bytes in hand: then it goes on as it came. */
-function isUntouched({ run }: Broker): boolean {
-  return !run.hookSet.wantsPacketIn(packetTypes.publish) && !run.hooks.route.isUsed() && !run.hooks.wire.isUsed()
+function isUntouched({ run }: Broker, packet: PublishPacket, connection: Connection): boolean {
+  const taps = run.hookSet.tapsOf(connection)
+  return !taps.wantsWire('in') && !taps.wantsPacketIn(packet) && !run.hookSet.wantsRoute(packet, 'live')
 }
 
 function commit(broker: Broker, packet: PublishPacket, connection: Connection, decision: Decision, raw?: Buffer): void {

@@ -102,7 +102,7 @@ export class Router {
   route(message: Message, accepts?: (session: Session) => boolean, before?: (sessions: number) => void): number {
     let deliveries: readonly Delivery[] = this.#deliveries(message)
     if (accepts !== undefined) deliveries = deliveries.filter(({ session }) => accepts(session))
-    if (this.#run.hooks.route.isUsed()) deliveries = this.#run.hooks.route.call(Object.freeze(deliveries), message)
+    if (this.#run.hookSet.wantsRoute(message, message.reason)) deliveries = this.#run.hooks.route.call(Object.freeze(deliveries), message)
     // Nobody else, whatever was added.
     if (accepts !== undefined) deliveries = deliveries.filter(({ session }) => accepts(session))
     before?.(deliveries.length)

@@ -26,7 +26,7 @@ export function handleSubscribe(broker: Broker, packet: SubscribePacket, connect
     if (!settings.sharedSubscriptionAvailable && connection.version === 5 && topic.startsWith(sharePrefix))
       return unavailable('subscribe-shared-unavailable', topic)
   }
-  if (!broker.run.hookSet.wantsAuthorize('subscribe')) {
+  if (!broker.run.hookSet.tapsOf(connection).wantsAuthorize('subscribe', packet)) {
     finish(
       broker,
       packet,

@@ -8,7 +8,7 @@ import { explained } from './explanation.ts'
 
 /** Handles an UNSUBSCRIBE: 0x00 where a subscription was removed, 0x11 where there was none. */
 export function handleUnsubscribe(broker: Broker, packet: UnsubscribePacket, connection: Connection, raw: Buffer): Soon<void> {
-  if (!broker.run.hookSet.wantsAuthorize('unsubscribe')) {
+  if (!broker.run.hookSet.tapsOf(connection).wantsAuthorize('unsubscribe', packet)) {
     finish(broker, packet, connection, [])
     return undefined
   }

@@ -16,6 +16,7 @@ import type { Transport, TransportKind } from '../net/transport.ts'
 import type { Random } from '../random.ts'
 import type { Run } from '../run.ts'
 import { authorOf, type CloseHow, completePlan, ownStep, type Plan, type StallStep, type StepInput } from '../steps.ts'
+import type { ConnectionTaps } from '../tap-interest.ts'
 import { decode } from '../wire/decode.ts'
 import { encode } from '../wire/encode.ts'
 import { type Frame, FrameReader } from '../wire/frame.ts'
@@ -71,6 +72,8 @@ export class Connection {
   topicAliasMaximum: number | undefined
   /** The connection that took the session over, once there is one. */
   successor: Connection | undefined
+  /** The taps that may act on it; kept here by the hooks. @internal */
+  taps: ConnectionTaps | undefined
   /** How it ended, once it has. */
   ended: DisconnectInfo | undefined
   /** When the last bytes came, on the server's clock. */
@@ -177,7 +180,7 @@ export class Connection {
   #data(chunk: Buffer): void {
     this.bytesIn += chunk.length
     this.lastReceivedMs = this.run.clock.now()
-    if (this.#wireIn !== undefined || this.run.hooks.wire.isUsed()) {
+    if (this.#wireIn !== undefined || this.run.hookSet.tapsOf(this).wantsWire('in')) {
       this.#wireIn ??= new WireLane(this, 'in', (bytes) => this.#read(bytes))
       this.#wireIn.push(chunk)
     } else this.#read(chunk)
@@ -287,11 +290,13 @@ export class Connection {
         return undefined
       }
       this.connect = packet
+      // Scopes may ask for what it says.
+      this.taps = undefined
       this.clientId = packet.clientId
       this.phase = 'connecting'
       this.#connectTimer?.cancel()
     }
-    if (!run.hookSet.wantsPacketIn(packetTypes[packet.cmd])) return run.handle(packet, this, raw)
+    if (!run.hookSet.tapsOf(this).wantsPacketIn(packet)) return run.handle(packet, this, raw)
     return andThen(
       soon<readonly StepInput[] | undefined>((done) => run.hooks.packetIn.callAsync(packet, this, (_error, plan) => done(plan ?? undefined))),
       (plan) => {
@@ -387,7 +392,7 @@ export class Connection {
 
   /** Sends a packet through the `send` hook. `known` holds its bytes where they exist already. @internal */
   sendPacket(packet: Packet, cause: Cause, known?: PacketBytes, done?: (closes?: CloseHow) => void): void {
-    if (!this.run.hookSet.wantsSend(packetTypes[packet.cmd])) {
+    if (!this.run.hookSet.tapsOf(this).wantsSend(packet, cause.kind)) {
       this.transmit(known ?? this.encode(packet), cause)
       if (packet.cmd === 'connack') this.#lanes?.signal('connack')
       done?.()

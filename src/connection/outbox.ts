@@ -59,13 +59,14 @@ export class Outbox {
     const total = this.#bytes
     this.#line = []
     this.#bytes = 0
-    const isTapped = this.#lane !== undefined || this.#connection.run.hooks.wire.isUsed()
+    const isTapped = this.#lane !== undefined || this.#connection.run.hookSet.tapsOf(this.#connection).wantsWire('out')
     if (!isTapped && pieces.length > 1 && total / pieces.length > worthNoCopy && this.#connection.transport.writeAll !== undefined) {
       this.#connection.transport.writeAll(pieces)
       this.#watch()
       return
     }
-    const bytes = pieces.length === 1 ? (pieces[0] ?? Buffer.alloc(0)) : Buffer.concat(pieces, total)
+    // What a plugin may change in place must not be what is on record, or on its way to others.
+    const bytes = pieces.length === 1 && !isTapped ? (pieces[0] ?? Buffer.alloc(0)) : Buffer.concat(pieces, total)
     if (isTapped) {
       this.#lane ??= new WireLane(this.#connection, 'out', (chunk) => this.#write(chunk))
       this.#lane.push(bytes)

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { twentyBystanders } from './bystanders.ts'
 import { compile } from './compile.ts'
 import { type Effort, fullEffort, lines, quickEffort } from './lines.ts'
 import { type LineResult, table, toJson } from './table.ts'
@@ -13,6 +14,8 @@ const { values: options } = parseArgs({
     only: { type: 'string', multiple: true },
     servers: { type: 'string' },
     also: { type: 'string', multiple: true },
+    bystanders: { type: 'boolean' },
+    plugins: { type: 'string' },
     json: { type: 'string' },
     quick: { type: 'boolean' },
   },
@@ -27,7 +30,8 @@ if (chosen.length === 0) throw new Error(`no line has ${only?.join(' or ')} in i
 const compiled = await compile()
 const also = new Map((options.also ?? []).map((entry): [string, string] => [entry.slice(0, entry.indexOf('=')), resolve(entry.slice(entry.indexOf('=') + 1))]))
 const wanted = options.servers?.split(',')
-const targets = findTargets(compiled, also).filter((target) => wanted === undefined || wanted.includes(target.name))
+const plugins: readonly unknown[] = options.plugins === undefined ? (options.bystanders === true ? twentyBystanders : []) : JSON.parse(options.plugins)
+const targets = findTargets(compiled, also, plugins).filter((target) => wanted === undefined || wanted.includes(target.name))
 const servers = targets.map((target) => target.name)
 console.log(`${compiled.note}; Node ${process.version}; ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`)
 if (!servers.includes('mosquitto') && wanted === undefined) console.log('mosquitto is not installed: left out')

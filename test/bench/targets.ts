@@ -120,8 +120,8 @@ async function startMosquitto(file: string): Promise<Running> {
   }
 }
 
-/** All servers that are here. `also` are other builds of mqttest, by name. */
-export function findTargets(compiled: Compiled, also: ReadonlyMap<string, string>): Target[] {
+/** All servers that are here. `also` are other builds of mqttest, by name; `plugins` are for another one of the same build. */
+export function findTargets(compiled: Compiled, also: ReadonlyMap<string, string>, plugins: readonly unknown[]): Target[] {
   const node = (args: string[]) => async (port: number) => ({ file: process.execPath, args: [...args, String(port)], over: () => undefined })
   const mqttest = (name: string, module: string, cli: string | undefined): Target => ({
     name,
@@ -131,6 +131,8 @@ export function findTargets(compiled: Compiled, also: ReadonlyMap<string, string
     module,
   })
   const targets = [mqttest('mqttest', compiled.mqttest, compiled.cli)]
+  if (plugins.length > 0)
+    targets.push({ ...mqttest('with plugins', compiled.mqttest, undefined), start: () => startNode(`${compiled.bench}servers/mqttest.js`, [compiled.mqttest, JSON.stringify(plugins)]) })
   targets.push({
     name: 'aedes',
     start: () => startNode(`${compiled.bench}servers/aedes.js`, []),

@@ -109,19 +109,24 @@ export function follow(api: PluginApi, rules: readonly Rule[]): void {
     return plan
   }
 
-  const commandsOf = (kind: 'in' | 'out') => {
-    const all = of(kind).map(({ on: { cmd } }) => cmd)
-    return all.includes(undefined) ? {} : { cmd: all.flatMap((cmd) => cmd ?? []) }
+  /** What any of the rules may be about, so that nobody is asked about the rest. */
+  const anyOf = (kind: 'in' | 'out') => {
+    const commands = of(kind).map(({ on: { cmd } }) => cmd)
+    const topics = of(kind).map(({ on: { topic } }) => topic)
+    return {
+      ...(!commands.includes(undefined) && { cmd: commands.flatMap((cmd) => cmd ?? []) }),
+      ...(!topics.includes(undefined) && { topic: topics.flatMap((topic) => topic ?? []) }),
+    }
   }
 
   if (of('in').length > 0)
-    on(hooks.packetIn, commandsOf('in'), (packet: Packet, connection: Connection) => {
+    on(hooks.packetIn, anyOf('in'), (packet: Packet, connection: Connection) => {
       const plan = planned(due('in', connection, packet), [pass], pass, packet, connection)
       return plan.length === 1 && plan[0] === pass ? undefined : plan
     })
 
   if (of('out').length > 0)
-    on(hooks.send, commandsOf('out'), (steps, _cause, connection) => {
+    on(hooks.send, anyOf('out'), (steps, _cause, connection) => {
       const target = steps.find((step) => 'packet' in step)
       if (target === undefined || !('packet' in target)) return undefined
       return planned(due('out', connection, target.packet), steps, target, target.packet, connection)

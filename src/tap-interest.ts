@@ -1,0 +1,174 @@
+/**
+ * Who may have an opinion, found out before anybody is asked: what a hook costs is paid only for the events, and on the connections,
+ * that some tap may act on. A plugin that is on and has nothing to do should cost next to nothing.
+ *
+ * Only what stands fast is looked at: the fixed part of a scope, and of a filter what is in the packet. Whether a tap really acts
+ * is up to the guard.
+ */
+import type { AuthorizeRequest } from './broker/authorize.ts'
+import type { Message } from './broker/message.ts'
+import type { Connection } from './connection/connection.ts'
+import { type Filter, fitsTopics, includes, kindMask, requestBit, topicsOf, typeMask } from './filter.ts'
+import type { HookName } from './hooks.ts'
+import { type Packet, packetTypes } from './wire/packet.ts'
+
+/** One tap, as far as it is known without calling it. */
+export interface TapInterest {
+  readonly hook: HookName
+  readonly filter: Filter | undefined
+  /** Whether its plugin is switched on. */
+  isEnabled(): boolean
+  /** The part of its plugin's scope that does not change on a connection once CONNECT was read; undefined where it has none. */
+  readonly mayFit: ((connection: Connection) => boolean) | undefined
+}
+
+/** How many topics are remembered; a client that invents them may not fill the memory. */
+const topicsKept = 1000
+
+const nobody: readonly TapInterest[] = Object.freeze([])
+
+/** The taps that are interested in a topic; one after the other, messages mostly have the same. */
+class TopicInterest {
+  readonly #taps: readonly TapInterest[]
+  readonly #known = new Map<string, readonly TapInterest[]>()
+  #lastTopic: string | undefined
+  #last: readonly TapInterest[] = nobody
+
+  constructor(taps: readonly TapInterest[]) {
+    this.#taps = taps
+  }
+
+  about(topic: string): readonly TapInterest[] {
+    if (topic === this.#lastTopic) return this.#last
+    let found = this.#known.get(topic)
+    if (found === undefined) {
+      found = this.#taps.filter(({ filter }) => filter?.topic === undefined || fitsTopics(filter.topic, [topic]))
+      if (this.#known.size >= topicsKept) this.#known.clear()
+      this.#known.set(topic, found)
+    }
+    this.#lastTopic = topic
+    this.#last = found
+    return found
+  }
+}
+
+/** The taps of one hook that is called about packets, by packet type and topic. */
+class PacketInterest {
+  readonly #byType: (readonly TapInterest[] | undefined)[] = []
+  readonly #publish: TopicInterest | undefined
+
+  constructor(taps: readonly TapInterest[]) {
+    for (let type = 0; type < 16; type++) {
+      const interested = taps.filter(({ filter }) => (typeMask(filter) & (1 << type)) !== 0)
+      this.#byType[type] = interested.length > 0 ? interested : undefined
+    }
+    const messages = this.#byType[packetTypes.publish]
+    this.#publish = messages && new TopicInterest(messages)
+  }
+
+  wants(packet: Packet, kind?: string): boolean {
+    if (packet.cmd === 'publish') {
+      if (this.#publish === undefined) return false
+      const interested = this.#publish.about(packet.topic)
+      if (interested.length === 0) return false
+      for (const { filter } of interested) if (mayMatch(filter, packet, true, kind)) return true
+      return false
+    }
+    const taps = this.#byType[packetTypes[packet.cmd]]
+    if (taps === undefined) return false
+    for (const { filter } of taps) if (mayMatch(filter, packet, false, kind)) return true
+    return false
+  }
+}
+
+/** Whether what stands in a packet is what a filter asks for. */
+function mayMatch(filter: Filter | undefined, packet: Packet, topicFits: boolean, kind?: string): boolean {
+  if (filter === undefined) return true
+  if (kind !== undefined && filter.kind !== undefined && !includes(filter.kind, kind)) return false
+  const { topic, qos, retain, dup, messageId } = filter
+  if (topic !== undefined && !topicFits && !fitsTopics(topic, topicsOf(packet))) return false
+  if (packet.cmd === 'publish') {
+    if (qos !== undefined && !includes(qos, packet.qos)) return false
+    if (retain !== undefined && retain !== packet.retain) return false
+    if (dup !== undefined && dup !== packet.dup) return false
+  }
+  return messageId === undefined || !('messageId' in packet) || packet.messageId === undefined || includes(messageId, packet.messageId)
+}
+
+/** The taps that may act on one connection. */
+export class ConnectionTaps {
+  /** The state of the hooks that it was made from. */
+  readonly version: number
+  readonly #send: PacketInterest
+  readonly #packetIn: PacketInterest
+  /** By the bit of the kind of request. */
+  readonly #authorize = new Map<number, PacketInterest>()
+  readonly #hooks: ReadonlySet<HookName>
+  readonly #wire: { readonly in: boolean; readonly out: boolean }
+
+  constructor(all: readonly TapInterest[], connection: Connection, version: number) {
+    this.version = version
+    const mine = all.filter((tap) => tap.isEnabled() && (tap.mayFit === undefined || tap.mayFit(connection)))
+    const of = (hook: HookName) => mine.filter((tap) => tap.hook === hook)
+    this.#hooks = new Set(mine.map(({ hook }) => hook))
+    this.#send = new PacketInterest(of('send'))
+    this.#packetIn = new PacketInterest(of('packetIn'))
+    const requests = of('authorize').map((tap) => ({ tap, bits: kindMask(tap.filter) }))
+    for (let bit = 1; bit <= 0xffff; bit <<= 1) {
+      const interested = requests.filter(({ bits }) => (bits & bit) !== 0)
+      if (interested.length > 0) this.#authorize.set(bit, new PacketInterest(interested.map(({ tap }) => tap)))
+    }
+    const towards = (direction: 'in' | 'out') => of('wire').some(({ filter }) => filter?.direction === undefined || filter.direction === direction)
+    this.#wire = { in: towards('in'), out: towards('out') }
+  }
+
+  /** Whether anybody may have an opinion on a packet before it is sent; `kind` is that of its cause. */
+  wantsSend(packet: Packet, kind: string): boolean {
+    return this.#send.wants(packet, kind)
+  }
+
+  /** Whether anybody may have an opinion on a packet after it was read. */
+  wantsPacketIn(packet: Packet): boolean {
+    return this.#packetIn.wants(packet)
+  }
+
+  /** Whether anybody may have an opinion on a request that a packet makes. */
+  wantsAuthorize(kind: AuthorizeRequest['kind'], packet: Packet): boolean {
+    return this.#authorize.get(requestBit(kind))?.wants(packet) === true
+  }
+
+  /** Whether anybody may have an opinion on the bytes of a direction. */
+  wantsWire(direction: 'in' | 'out'): boolean {
+    return this.#wire[direction]
+  }
+
+  /** Whether any tap of a hook may act on the connection. */
+  wants(hook: HookName): boolean {
+    return this.#hooks.has(hook)
+  }
+}
+
+/** The taps of `route`, which is called about a message, whoever it is for. */
+export class RouteTaps {
+  readonly #topics: TopicInterest | undefined
+
+  constructor(all: readonly TapInterest[]) {
+    const taps = all.filter((tap) => tap.hook === 'route' && tap.isEnabled())
+    this.#topics = taps.length > 0 ? new TopicInterest(taps) : undefined
+  }
+
+  /** Whether anybody may have an opinion on who gets a message. */
+  wants({ topic, qos, retain }: Pick<Message, 'topic' | 'qos' | 'retain'>, reason: Message['reason']): boolean {
+    if (this.#topics === undefined) return false
+    for (const { filter } of this.#topics.about(topic)) {
+      if (filter === undefined) return true
+      if (
+        (filter.qos === undefined || includes(filter.qos, qos)) &&
+        (filter.retain === undefined || filter.retain === retain) &&
+        (filter.kind === undefined || includes<string>(filter.kind, reason))
+      )
+        return true
+    }
+    return false
+  }
+}
