@@ -1,5 +1,5 @@
 import { definePlugin, option, reasonCodes, type Step, selection } from '../src/index.ts'
-import { choose } from './internal/answered.ts'
+import { choose, topicOf } from './internal/answered.ts'
 
 const acknowledgements = ['puback', 'pubrec', 'pubrel', 'pubcomp'] as const
 
@@ -66,7 +66,7 @@ export const ackCode = definePlugin({
     const refuses = reasonCode !== undefined && reasonCode >= 0x80
 
     if (effect !== undefined || refuses)
-      on(hooks.authorize, { kind: 'publish', ...(which.topic !== undefined && { topic: which.topic }) }, (decision, { packet }) => {
+      on(hooks.authorize, { kind: 'publish', ...topicOf(which) }, (decision, { packet }) => {
         if (!isChosen(packet)) return undefined
         if (effect === 'taken') return { ...decision, reasonCode: 0, action: 'answer' }
         return refuses ? { ...decision, reasonCode, action: 'answer' } : { ...decision, reasonCode: 0, action: 'accept' }
@@ -80,7 +80,7 @@ export const ackCode = definePlugin({
     }
 
     if ((reasonCode ?? properties ?? form ?? noSubscribers) === undefined) return
-    on(hooks.send, { cmd: packets }, (steps, cause, connection) => {
+    on(hooks.send, { cmd: packets, ...topicOf(which) }, (steps, cause, connection) => {
       if (connection.version !== 5 || !isChosen(cause.packet)) return undefined
       return steps.map((step) => {
         if (!isAcknowledgement(step)) return step

@@ -1,10 +1,13 @@
-import { type Connection, definePlugin, option } from '../src/index.ts'
+import { type Connection, definePlugin, option, selected, selection } from '../src/index.ts'
 
 const acknowledgements = ['puback', 'pubrec', 'pubrel', 'pubcomp', 'suback', 'unsuback', 'connack', 'pingresp'] as const
 
 /**
  * Acknowledgements come late. A client must wait for them: on the same connection it may not send again in MQTT 5
  * [MQTT-4.4.0-1], and it must keep the packet id in use until they are there [MQTT-2.2.1-3].
+ *
+ *     ackDelay({ delay: '2s', nth: 100 })                one of a hundred comes late
+ *     ackDelay({ delay: '1s', topic: 'alarm/#' })        those of messages, and of subscriptions, on some topics
  *
  * A late CONNACK holds back everything else, since it is the first packet of a server [MQTT-3.2.0-1]. The other late packets
  * do not: messages for the client go on.
@@ -29,8 +32,9 @@ export const ackDelay = definePlugin({
     jitter: option.duration('up to so much is added to each wait, at random', 0),
     growth: option.duration('added to the wait for every late acknowledgement before it on the connection', 0),
     keepOrder: option.flag('late acknowledgements leave in the order of what they answer; false lets a shorter wait overtake a longer one', true),
+    ...selection,
   },
-  setup({ hooks, on, clock, name }, { packets, delay, jitter, growth, keepOrder }) {
+  setup({ hooks, on, clock, name }, { packets, delay, jitter, growth, keepOrder, ...which }) {
     const lateness = () => ({ acknowledgements: 0, dueMs: 0 })
 
     /** How long the next acknowledgement of a connection waits. */
@@ -46,7 +50,7 @@ export const ackDelay = definePlugin({
     }
 
     if (packets.length === 0) return
-    on(hooks.send, { cmd: packets }, (steps, _cause, connection) => {
+    on(hooks.send, selected(which, { cmd: packets }), (steps, _cause, connection) => {
       const waitMs = wait(connection)
       if (waitMs === 0) return undefined
       const block = steps.some((step) => 'packet' in step && step.packet.cmd === 'connack')

@@ -1,5 +1,5 @@
 import { definePlugin, option, selection } from '../src/index.ts'
-import { choose } from './internal/answered.ts'
+import { choose, topicOf } from './internal/answered.ts'
 
 /**
  * Acknowledgements come too early: a message is acknowledged before it is routed, a SUBSCRIBE before the subscription is made.
@@ -34,7 +34,7 @@ export const ackEarly = definePlugin({
   setup(api, { packets, hold, lose, ...which }) {
     const { hooks, on } = api
     const isChosen = choose(api, packets, which)
-    on(hooks.authorize, { kind: ['publish', 'subscribe', 'unsubscribe'] }, (decision, { packet }) => {
+    on(hooks.authorize, { kind: ['publish', 'subscribe', 'unsubscribe'], ...topicOf(which) }, (decision, { packet }) => {
       if (!isChosen(packet) || decision.reasonCode >= 0x80 || (decision.action ?? 'answer') !== 'answer') return undefined
       return lose ? { ...decision, action: 'accept' } : { ...decision, effectDelay: hold }
     })

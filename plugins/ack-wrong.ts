@@ -1,5 +1,5 @@
 import { type Connection, definePlugin, option, type Packet, type Step, selection } from '../src/index.ts'
-import { choose } from './internal/answered.ts'
+import { choose, topicOf } from './internal/answered.ts'
 import { idBeside, otherId } from './internal/other-id.ts'
 
 const acknowledgements = ['puback', 'pubrec', 'pubrel', 'pubcomp', 'suback', 'unsuback'] as const
@@ -62,7 +62,7 @@ export const ackWrong = definePlugin({
       }
     }
 
-    on(hooks.send, { cmd: packets }, (steps, { packet: asked }, connection) => {
+    on(hooks.send, { cmd: packets, ...topicOf(which) }, (steps, { packet: asked }, connection) => {
       if (!isChosen(asked)) return undefined
       return steps.flatMap((step) => {
         if (!isAcknowledgement(step)) return [step]

@@ -9,7 +9,7 @@ import {
   selection,
   type UnsubackPacket,
 } from '../src/index.ts'
-import { choose } from './internal/answered.ts'
+import { choose, topicOf } from './internal/answered.ts'
 import { idBeside, otherId } from './internal/other-id.ts'
 
 /**
@@ -93,7 +93,7 @@ export const suback = definePlugin({
     }
 
     if ((codes ?? effective ?? effect) !== undefined)
-      on(hooks.authorize, { kind: ['subscribe', 'unsubscribe'] }, (decision, { packet, topic }) => {
+      on(hooks.authorize, { kind: ['subscribe', 'unsubscribe'], ...topicOf(which) }, (decision, { packet, topic }) => {
         if (!isChosen(packet)) return undefined
         const place = filtersOf(packet).indexOf(topic)
         const code = codeFor(topic, place) ?? 0
@@ -118,7 +118,7 @@ export const suback = definePlugin({
     }
 
     if ((codes ?? granted ?? count ?? id ?? properties) === undefined) return
-    on(hooks.send, { cmd: packets }, (steps, { packet: asked }, connection) => {
+    on(hooks.send, { cmd: packets, ...topicOf(which) }, (steps, { packet: asked }, connection) => {
       if (!isChosen(asked)) return undefined
       return steps.map((step) => {
         if (!('packet' in step) || (step.packet.cmd !== 'suback' && step.packet.cmd !== 'unsuback')) return step

@@ -16,7 +16,10 @@ export type OneOrMore<T> = T | readonly T[]
 export interface Filter {
   /** Packet type: 'puback', ['puback', 'suback']. */
   readonly cmd?: OneOrMore<Command>
-  /** Topic filter that the packet's topic (or, in SUBSCRIBE and UNSUBSCRIBE, one of its filters) matches: 'a/#'. */
+  /**
+   * Topic filter that the packet's topic (or, in SUBSCRIBE and UNSUBSCRIBE, one of its filters) matches: 'a/#'. Acknowledgements
+   * have the topic, the QoS and the flags of the packet that they answer.
+   */
   readonly topic?: OneOrMore<string>
   readonly qos?: OneOrMore<QoS>
   readonly retain?: boolean
@@ -44,6 +47,8 @@ export interface Filter {
 /** What a filter looks at. */
 export interface Subject {
   readonly packet?: Packet | undefined
+  /** The packet that it answers. */
+  readonly answered?: Packet | undefined
   readonly topic?: string | undefined
   readonly kind?: string | undefined
   readonly direction?: 'in' | 'out' | undefined
@@ -132,26 +137,52 @@ export function fitsTopics(wanted: OneOrMore<string>, topics: readonly string[])
   return [wanted].flat().some((filter) => topics.some((topic) => topic === filter || topicMatches(filter, topic)))
 }
 
+/** A field of a packet or message; of an acknowledgement that has none, that of the packet which it answers. */
+function fieldOf({ packet, message, answered }: Subject, name: string): unknown {
+  const fields: object | undefined = packet ?? message
+  return (fields && Reflect.get(fields, name)) ?? (answered && Reflect.get(answered, name))
+}
+
+function topicsAbout({ topic, packet, message, answered }: Subject): readonly string[] {
+  if (topic !== undefined) return [topic]
+  if (packet === undefined) return message === undefined ? [] : [message.topic]
+  const topics = topicsOf(packet)
+  return topics.length === 0 && answered !== undefined ? topicsOf(answered) : topics
+}
+
+type Condition = (subject: Subject) => boolean
+
+/** Only what a filter names is asked, in the order in which it tells most apart. */
+function conditionsOf({ direction, kind, cmd, topic, qos, retain, dup, messageId, reasonCode, where }: Filter): Condition[] {
+  const all: Condition[] = []
+  if (direction !== undefined) all.push((subject) => subject.direction === direction)
+  if (kind !== undefined) all.push((subject) => subject.kind !== undefined && includes(kind, subject.kind))
+  if (cmd !== undefined) all.push(({ packet }) => packet !== undefined && includes(cmd, packet.cmd))
+  if (qos !== undefined) all.push((subject) => includes<unknown>(qos, fieldOf(subject, 'qos')))
+  if (retain !== undefined) all.push((subject) => fieldOf(subject, 'retain') === retain)
+  if (dup !== undefined) all.push((subject) => fieldOf(subject, 'dup') === dup)
+  if (messageId !== undefined) all.push((subject) => includes<unknown>(messageId, fieldOf(subject, 'messageId')))
+  if (reasonCode !== undefined)
+    all.push(({ packet, message }) => {
+      const fields: object | undefined = packet ?? message
+      return includes<unknown>(reasonCode, fields && (Reflect.get(fields, 'reasonCode') ?? Reflect.get(fields, 'returnCode')))
+    })
+  if (topic !== undefined) all.push((subject) => fitsTopics(topic, topicsAbout(subject)))
+  if (where !== undefined) all.push(({ packet }) => packet !== undefined && differences(where, packet).length === 0)
+  return all
+}
+
+const known = new WeakMap<Filter, Condition>()
+
 /** Whether everything but the count matches. */
 function matches(filter: Filter, subject: Subject): boolean {
-  const { packet, message } = subject
-  if (filter.direction !== undefined && filter.direction !== subject.direction) return false
-  if (filter.kind !== undefined && (subject.kind === undefined || !includes(filter.kind, subject.kind))) return false
-  if (filter.cmd !== undefined && (packet === undefined || !includes(filter.cmd, packet.cmd))) return false
-  if (filter.topic !== undefined) {
-    const topics = subject.topic !== undefined ? [subject.topic] : packet !== undefined ? topicsOf(packet) : message !== undefined ? [message.topic] : []
-    if (!fitsTopics(filter.topic, topics)) return false
+  let condition = known.get(filter)
+  if (condition === undefined) {
+    const all = conditionsOf(filter)
+    condition = (one) => all.every((fits) => fits(one))
+    known.set(filter, condition)
   }
-  const fields: object | undefined = packet ?? message
-  if (filter.qos !== undefined && !includes<unknown>(filter.qos, fields && Reflect.get(fields, 'qos'))) return false
-  if (filter.retain !== undefined && (fields && Reflect.get(fields, 'retain')) !== filter.retain) return false
-  if (filter.dup !== undefined && (fields && Reflect.get(fields, 'dup')) !== filter.dup) return false
-  if (filter.messageId !== undefined && !includes<unknown>(filter.messageId, fields && Reflect.get(fields, 'messageId'))) return false
-  if (filter.reasonCode !== undefined) {
-    const code: unknown = fields && (Reflect.get(fields, 'reasonCode') ?? Reflect.get(fields, 'returnCode'))
-    if (!includes<unknown>(filter.reasonCode, code)) return false
-  }
-  return filter.where === undefined || (packet !== undefined && differences(filter.where, packet).length === 0)
+  return condition(subject)
 }
 
 /** Whether a packet is what a filter selects, whichever it is: `nth`, `every`, `from` and `probability` are not asked. */
@@ -185,7 +216,7 @@ export function subjectOf(hook: HookName, args: readonly unknown[]): Subject {
     case 'packetIn':
       return { packet: packetIn(args[0]) }
     case 'send':
-      return { packet: packetOfPlan(args[0]), kind: textOf(args[1], 'kind') }
+      return { packet: packetOfPlan(args[0]), kind: textOf(args[1], 'kind'), answered: answeredBy(args[1]) }
     case 'wire':
       return { direction: args[1] === 'in' ? 'in' : 'out' }
     case 'authorize':
@@ -209,6 +240,12 @@ function textOf(value: unknown, key: string): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const text: unknown = Reflect.get(value, key)
   return typeof text === 'string' ? text : undefined
+}
+
+/** The packet that a cause answers. */
+function answeredBy(cause: unknown): Packet | undefined {
+  const packet: unknown = typeof cause === 'object' && cause !== null && 'packet' in cause ? cause.packet : undefined
+  return isPacket(packet) ? packet : undefined
 }
 
 function packetIn(value: unknown): Packet | undefined {

@@ -7,6 +7,7 @@
  */
 import type { AuthorizeRequest } from './broker/authorize.ts'
 import type { Message } from './broker/message.ts'
+import type { Cause } from './connection/cause.ts'
 import type { Connection } from './connection/connection.ts'
 import { type Filter, fitsTopics, includes, kindMask, requestBit, topicsOf, typeMask } from './filter.ts'
 import type { HookName } from './hooks.ts'
@@ -66,33 +67,34 @@ class PacketInterest {
     this.#publish = messages && new TopicInterest(messages)
   }
 
-  wants(packet: Packet, kind?: string): boolean {
+  wants(packet: Packet, kind?: string, answered?: Packet): boolean {
     if (packet.cmd === 'publish') {
       if (this.#publish === undefined) return false
       const interested = this.#publish.about(packet.topic)
       if (interested.length === 0) return false
-      for (const { filter } of interested) if (mayMatch(filter, packet, true, kind)) return true
+      for (const { filter } of interested) if (mayMatch(filter, packet, true, kind, undefined)) return true
       return false
     }
     const taps = this.#byType[packetTypes[packet.cmd]]
     if (taps === undefined) return false
-    for (const { filter } of taps) if (mayMatch(filter, packet, false, kind)) return true
+    for (const { filter } of taps) if (mayMatch(filter, packet, false, kind, answered)) return true
     return false
   }
 }
 
-/** Whether what stands in a packet is what a filter asks for. */
-function mayMatch(filter: Filter | undefined, packet: Packet, topicFits: boolean, kind?: string): boolean {
+/** Whether what stands in a packet, or in the one that it answers, is what a filter asks for. */
+function mayMatch(filter: Filter | undefined, packet: Packet, topicFits: boolean, kind: string | undefined, answered: Packet | undefined): boolean {
   if (filter === undefined) return true
-  if (kind !== undefined && filter.kind !== undefined && !includes(filter.kind, kind)) return false
   const { topic, qos, retain, dup, messageId } = filter
-  if (topic !== undefined && !topicFits && !fitsTopics(topic, topicsOf(packet))) return false
-  if (packet.cmd === 'publish') {
-    if (qos !== undefined && !includes(qos, packet.qos)) return false
-    if (retain !== undefined && retain !== packet.retain) return false
-    if (dup !== undefined && dup !== packet.dup) return false
+  if (kind !== undefined && filter.kind !== undefined && !includes(filter.kind, kind)) return false
+  const message = packet.cmd === 'publish' ? packet : answered?.cmd === 'publish' ? answered : undefined
+  if (message !== undefined) {
+    if (qos !== undefined && !includes(qos, message.qos)) return false
+    if (retain !== undefined && retain !== message.retain) return false
+    if (dup !== undefined && dup !== message.dup) return false
   }
-  return messageId === undefined || !('messageId' in packet) || packet.messageId === undefined || includes(messageId, packet.messageId)
+  if (messageId !== undefined && 'messageId' in packet && packet.messageId !== undefined && !includes(messageId, packet.messageId)) return false
+  return topicFits || topic === undefined || fitsTopics(topic, topicsOf(message ?? answered ?? packet)) || fitsTopics(topic, topicsOf(packet))
 }
 
 /** The taps that may act on one connection. */
@@ -122,9 +124,9 @@ export class ConnectionTaps {
     this.#wire = { in: towards('in'), out: towards('out') }
   }
 
-  /** Whether anybody may have an opinion on a packet before it is sent; `kind` is that of its cause. */
-  wantsSend(packet: Packet, kind: string): boolean {
-    return this.#send.wants(packet, kind)
+  /** Whether anybody may have an opinion on a packet before it is sent. */
+  wantsSend(packet: Packet, { kind, packet: answered }: Cause): boolean {
+    return this.#send.wants(packet, kind, answered)
   }
 
   /** Whether anybody may have an opinion on a packet after it was read. */

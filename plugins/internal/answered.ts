@@ -24,3 +24,8 @@ export function choose({ hooks, on }: Pick<PluginApi, 'hooks' | 'on'>, packets: 
 
   return (packet: Packet | undefined): packet is Packet => packet !== undefined && chosen.has(packet)
 }
+
+/** The topic of a selection as a part of a filter: what is chosen can have no other, so nobody is asked about the rest. */
+export function topicOf({ topic }: Selection): Pick<Filter, 'topic'> {
+  return topic === undefined ? {} : { topic }
+}

@@ -392,7 +392,7 @@ export class Connection {
 
   /** Sends a packet through the `send` hook. `known` holds its bytes where they exist already. @internal */
   sendPacket(packet: Packet, cause: Cause, known?: PacketBytes, done?: (closes?: CloseHow) => void): void {
-    if (!this.run.hookSet.tapsOf(this).wantsSend(packet, cause.kind)) {
+    if (!this.run.hookSet.tapsOf(this).wantsSend(packet, cause)) {
       this.transmit(known ?? this.encode(packet), cause)
       if (packet.cmd === 'connack') this.#lanes?.signal('connack')
       done?.()

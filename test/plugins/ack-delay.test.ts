@@ -253,4 +253,23 @@ describe('ack-delay', () => {
     expect(() => ackDelay.create({ delay: -1 })).toThrow(/option 'delay'/)
     expect(() => ackDelay.create({ keepOrder: 'yes' })).toThrow(/option 'keepOrder': expected true or false/)
   })
+
+  describe('a selection', () => {
+    const to = (topic: string, messageId: number, qos: 1 | 2 = 1) => ({ cmd: 'publish', topic, qos, messageId }) as const
+
+    test.each<[Parameters<typeof ackDelay>[0], string[]]>([
+      [{ nth: 2 }, ['puback 1', 'puback 3', 'suback 4']],
+      [{ topic: 'alarm/#' }, ['puback 1', 'puback 3']],
+      [{ topic: 'alarm/#', packets: 'puback' }, ['puback 1', 'puback 3', 'suback 4']],
+      [{ messageId: 3 }, ['puback 1', 'puback 2', 'suback 4']],
+      [{ packets: ['puback'], qos: 2 }, ['puback 1', 'puback 2', 'puback 3', 'suback 4']],
+    ])('%j: an acknowledgement has the topic, the QoS and the flags of what it answers', async (options, atOnce) => {
+      const { client, clock } = await connected({ delay: '1s', ...options })
+      client.send(to('a', 1), to('alarm/fire', 2), to('a', 3), { cmd: 'subscribe', messageId: 4, subscriptions: [{ topic: 'alarm/fire', qos: 0 }] })
+      await clock.advance(0)
+      expect(answers(client)).toEqual(atOnce)
+      await clock.advance('1s')
+      expect(client.received).toHaveLength(5)
+    })
+  })
 })
