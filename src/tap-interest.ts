@@ -11,7 +11,7 @@ import type { Cause } from './connection/cause.ts'
 import type { Connection } from './connection/connection.ts'
 import { type Filter, fitsTopics, includes, kindMask, requestBit, topicsOf, typeMask } from './filter.ts'
 import type { HookName } from './hooks.ts'
-import { type Packet, packetTypes } from './wire/packet.ts'
+import { type Packet, type PublishPacket, packetTypes } from './wire/packet.ts'
 
 /** One tap, as far as it is known without calling it. */
 export interface TapInterest {
@@ -30,20 +30,20 @@ const nobody: readonly TapInterest[] = Object.freeze([])
 
 /** The taps that are interested in a topic; one after the other, messages mostly have the same. */
 class TopicInterest {
-  readonly #taps: readonly TapInterest[]
+  readonly all: readonly TapInterest[]
   readonly #known = new Map<string, readonly TapInterest[]>()
   #lastTopic: string | undefined
   #last: readonly TapInterest[] = nobody
 
   constructor(taps: readonly TapInterest[]) {
-    this.#taps = taps
+    this.all = taps
   }
 
   about(topic: string): readonly TapInterest[] {
     if (topic === this.#lastTopic) return this.#last
     let found = this.#known.get(topic)
     if (found === undefined) {
-      found = this.#taps.filter(({ filter }) => filter?.topic === undefined || fitsTopics(filter.topic, [topic]))
+      found = this.all.filter(({ filter }) => filter?.topic === undefined || fitsTopics(filter.topic, [topic]))
       if (this.#known.size >= topicsKept) this.#known.clear()
       this.#known.set(topic, found)
     }
@@ -55,46 +55,46 @@ class TopicInterest {
 
 /** The taps of one hook that is called about packets, by packet type and topic. */
 class PacketInterest {
-  readonly #byType: (readonly TapInterest[] | undefined)[] = []
-  readonly #publish: TopicInterest | undefined
+  readonly #byType: (TopicInterest | undefined)[] = []
 
   constructor(taps: readonly TapInterest[]) {
     for (let type = 0; type < 16; type++) {
       const interested = taps.filter(({ filter }) => (typeMask(filter) & (1 << type)) !== 0)
-      this.#byType[type] = interested.length > 0 ? interested : undefined
+      this.#byType[type] = interested.length > 0 ? new TopicInterest(interested) : undefined
     }
-    const messages = this.#byType[packetTypes.publish]
-    this.#publish = messages && new TopicInterest(messages)
   }
 
   wants(packet: Packet, kind?: string, answered?: Packet): boolean {
-    if (packet.cmd === 'publish') {
-      if (this.#publish === undefined) return false
-      const interested = this.#publish.about(packet.topic)
-      if (interested.length === 0) return false
-      for (const { filter } of interested) if (mayMatch(filter, packet, true, kind, undefined)) return true
-      return false
-    }
     const taps = this.#byType[packetTypes[packet.cmd]]
     if (taps === undefined) return false
-    for (const { filter } of taps) if (mayMatch(filter, packet, false, kind, answered)) return true
+    const message = packet.cmd === 'publish' ? packet : answered?.cmd === 'publish' ? answered : undefined
+    const interested = message === undefined ? taps.all : taps.about(message.topic)
+    if (interested.length === 0) return false
+    for (const { filter } of interested) if (mayMatch(filter, packet, message, kind, answered)) return true
     return false
   }
 }
 
-/** Whether what stands in a packet, or in the one that it answers, is what a filter asks for. */
-function mayMatch(filter: Filter | undefined, packet: Packet, topicFits: boolean, kind: string | undefined, answered: Packet | undefined): boolean {
+/**
+ * Whether what stands in a packet, or in the one that it answers, is what a filter asks for; `message` is the PUBLISH among them,
+ * whose topic was looked at already.
+ */
+function mayMatch(
+  filter: Filter | undefined,
+  packet: Packet,
+  message: PublishPacket | undefined,
+  kind: string | undefined,
+  answered: Packet | undefined,
+): boolean {
   if (filter === undefined) return true
   const { topic, qos, retain, dup, messageId } = filter
   if (kind !== undefined && filter.kind !== undefined && !includes(filter.kind, kind)) return false
-  const message = packet.cmd === 'publish' ? packet : answered?.cmd === 'publish' ? answered : undefined
-  if (message !== undefined) {
-    if (qos !== undefined && !includes(qos, message.qos)) return false
-    if (retain !== undefined && retain !== message.retain) return false
-    if (dup !== undefined && dup !== message.dup) return false
-  }
   if (messageId !== undefined && 'messageId' in packet && packet.messageId !== undefined && !includes(messageId, packet.messageId)) return false
-  return topicFits || topic === undefined || fitsTopics(topic, topicsOf(message ?? answered ?? packet)) || fitsTopics(topic, topicsOf(packet))
+  if (message === undefined)
+    return topic === undefined || fitsTopics(topic, topicsOf(packet)) || (answered !== undefined && fitsTopics(topic, topicsOf(answered)))
+  if (qos !== undefined && !includes(qos, message.qos)) return false
+  if (retain !== undefined && retain !== message.retain) return false
+  return dup === undefined || dup === message.dup
 }
 
 /** The taps that may act on one connection. */
