@@ -17,11 +17,8 @@ export function handlePublish(broker: Broker, packet: PublishPacket, connection:
   if (packet.qos === 2 && messageId !== undefined) {
     if (session.received.has(messageId)) {
       // The message is there already; only its acknowledgement is repeated [MQTT-4.3.3-10].
-      if (!packet.dup && connection.version === 5) {
-        if (connection.violate('packet-id-in-use', { packet, raw, detail: `id ${messageId}` }) !== 'disconnect') answer(connection, packet, 0x91)
-        return undefined
-      }
-      return answer(connection, packet, 0)
+      // That the id is in use is on record already.
+      return answer(connection, packet, !packet.dup && connection.version === 5 ? 0x91 : 0)
     }
   }
   if (!broker.run.hookSet.tapsOf(connection).wantsAuthorize('publish', packet))

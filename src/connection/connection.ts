@@ -28,7 +28,6 @@ import {
   type Packet,
   type Properties,
   type ProtocolVersion,
-  type PublishPacket,
   packetTypes,
 } from '../wire/packet.ts'
 import { headOf, type PacketBytes, whole } from '../wire/split.ts'
@@ -38,7 +37,7 @@ import { Lanes } from './lanes.ts'
 import type { DisconnectInfo } from './lifecycle.ts'
 import { Outbox } from './outbox.ts'
 import type { PlanLane } from './plan.ts'
-import { ReceiveQuota } from './receive-quota.ts'
+import { isRepeated, type RequestPacket, Requests } from './requests.ts'
 import { type CloseExpectation, type ExpectOptions, type Pattern, Script, type ScriptInput } from './script.ts'
 import { handleViolation, recordViolation } from './violations.ts'
 import { WireLane } from './wire-lane.ts'
@@ -89,7 +88,7 @@ export class Connection {
   readonly outbox: Outbox
   readonly #reader: FrameReader
   readonly #keepAlive: KeepAlive
-  readonly #quota = new ReceiveQuota()
+  readonly #requests = new Requests()
   #connectTimer: Timer | undefined
   #lingerTimer: Timer | undefined
   /** Packets that wait for the one before them. */
@@ -227,7 +226,7 @@ export class Connection {
       this.violate('remaining-length-not-minimal', { packet, raw: bytes, offset: 1 })
       if (this.closed || this.#leaving) return false
     }
-    if (packet.cmd === 'publish' && packet.qos > 0 && !this.#keepsToReceiveMaximum(packet, bytes)) return !this.closed
+    if ((packet.cmd === 'publish' || packet.cmd === 'subscribe' || packet.cmd === 'unsubscribe') && !this.#mayAsk(packet, bytes)) return !this.closed
     if (this.#deaf) return true
     this.#lanes?.signal(packet.cmd)
     if (this.#busy || this.#stalledIn) {
@@ -243,13 +242,26 @@ export class Connection {
     return !this.closed && !this.#leaving
   }
 
-  #keepsToReceiveMaximum(packet: PublishPacket, raw: Buffer): boolean {
-    const { receiveMaximum } = this.run.settings
+  /** Checks the packet id of a request, and how many messages have no answer yet; notes that this one came. */
+  #mayAsk(packet: RequestPacket, raw: Buffer): boolean {
+    const { session, version } = this
+    const { messageId } = packet
+    if (session === undefined || messageId === undefined) return true
+    const earlier = this.#requests.get(messageId)
+    // Not released: of this connection, or of one before it.
+    const isReceived = session.received.has(messageId)
+    if (earlier !== undefined || isReceived) {
+      const isAgain = isReceived ? packet.cmd === 'publish' && packet.qos === 2 && packet.dup : earlier !== undefined && isRepeated(earlier, packet, version)
+      if (!isAgain && this.violate('packet-id-in-use', { packet, raw, detail: `id ${messageId}` }) === 'disconnect') return false
+    }
     // A message that is sent again is the same message.
-    if (this.session === undefined || this.session.received.has(packet.messageId ?? 0)) return true
-    const unanswered = this.#quota.came()
-    if (unanswered <= receiveMaximum || this.version !== 5) return true
-    return this.violate('receive-maximum-exceeded', { packet, raw, offset: 0, detail: `${unanswered} of ${receiveMaximum}` }) !== 'disconnect'
+    if (isReceived && packet.cmd === 'publish') return true
+    this.#requests.came(messageId, packet)
+    if (version !== 5 || packet.cmd !== 'publish') return true
+    const { receiveMaximum } = this.run.settings
+    const { messages } = this.#requests
+    if (messages <= receiveMaximum) return true
+    return this.violate('receive-maximum-exceeded', { packet, raw, offset: 0, detail: `${messages} of ${receiveMaximum}` }) !== 'disconnect'
   }
 
   /** Gives a packet to the `packetIn` hook, then to the broker; packets behind it wait while one is decided on. */
@@ -449,7 +461,7 @@ export class Connection {
     const type = (head[0] ?? 0) >> 4
     this.counts[16 + type] = (this.counts[16 + type] ?? 0) + 1
     this.bytesOut += bytes.length
-    this.#quota.sent(type, head)
+    this.#requests.sent(type, head)
     this.run.journal.packet(this.number, 'out', bytes, this.version, cause.kind, cause.faults)
   }
 
@@ -622,7 +634,7 @@ export class Connection {
    * behind it not: what the receive maximum of a server limits [MQTT-3.3.4-7].
    */
   get unanswered(): number {
-    return this.#quota.unanswered - this.#queue.filter(({ packet }) => packet.cmd === 'publish' && packet.qos > 0).length
+    return this.#requests.messages - this.#queue.filter(({ packet }) => packet.cmd === 'publish' && packet.qos > 0).length
   }
 
   /**
