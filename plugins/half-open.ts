@@ -7,6 +7,7 @@ import { atMoment, definePlugin, moment, momentProblem, option, type StepInput }
  *     halfOpen({ packet: 'suback' })                                          silent from SUBACK on
  *     halfOpen({ packet: 'publish', nth: 10, reading: false })                the client's bytes stay in its own system
  *     halfOpen({ direction: 'in', reading: false, for: '10s' })               the server stops reading, and goes on later: nothing is lost
+ *     halfOpen({ packet: 'suback', ends: 'hidden' })                          only the keep-alive of the server tells it that the client is gone
  *     halfOpen({ bytes: 1500, counted: 'out', direction: 'out' })             in the middle of a packet
  *
  * What the server says meanwhile is held back, and comes when the link recovers, as with TCP. What the client says is read and lost
@@ -33,19 +34,26 @@ export const halfOpen = definePlugin({
   options: {
     direction: option.choice('which way is dead: in is from the client, out to the client', ['both', 'in', 'out'], 'both'),
     reading: option.flag('what the client says is read, and lost; false does not read it', true),
+    ends: option.choice(
+      'FIN and reset of the client are heard; or they are not while the link is dead, as if its cable were out: the connection stands until the keep-alive is over, and the will comes then',
+      ['heard', 'hidden'],
+      'heard',
+    ),
     for: option.optional(option.duration('how long, after which the link recovers; for ever unless given', '30s')),
     bytes: option.optional(option.count('goes dead after exactly so many bytes, also in the middle of a packet', 1, { min: 1 })),
     counted: option.choice('whose bytes are counted: in is the client, out the server', ['in', 'out'], 'in'),
     ...moment,
   },
-  check({ direction, reading, for: _for, bytes, counted, ...when }) {
+  check({ direction, reading, ends, for: _for, bytes, counted, ...when }) {
     if (direction === 'out' && !reading) return "option 'reading' is about what the client says: take direction in or both"
+    if (ends === 'hidden' && (direction === 'out' || !reading))
+      return "option 'ends': what is hidden goes with direction in or both, and with reading: a server that does not read waits for nobody"
     if (bytes === undefined && counted === 'out') return "option 'counted' goes with 'bytes'"
     return bytes === undefined || when.packet !== undefined || when.time !== undefined ? momentProblem(when) : undefined
   },
-  setup(api, { direction, reading, for: forMs, bytes, counted, ...when }) {
+  setup(api, { direction, reading, ends, for: forMs, bytes, counted, ...when }) {
     const { on, hooks } = api
-    const dead: StepInput = { stall: direction, discard: reading && direction !== 'out' }
+    const dead: StepInput = { stall: direction, discard: reading && direction !== 'out', hideEnd: ends === 'hidden' }
     const steps: readonly StepInput[] = forMs === undefined ? [dead] : [dead, { wait: forMs }, { stall: false }]
 
     if (bytes === undefined || when.packet !== undefined || when.time !== undefined) atMoment(api, when, () => steps)

@@ -63,11 +63,13 @@ export interface CorkStep {
 }
 /**
  * Lets the link stand still while the plan goes on: nothing is read ('in'), nothing is written ('out'), or both; false ends that,
- * and what was held back moves again. With `discard`, what comes in is read and thrown away instead.
+ * and what was held back moves again. With `discard`, what comes in is read and thrown away instead; with `hideEnd`, no FIN or
+ * reset of the client is heard until then.
  */
 export interface StallStep {
   readonly stall: 'in' | 'out' | 'both' | false
   readonly discard?: boolean
+  readonly hideEnd?: boolean
 }
 /**
  * One frame of a WebSocket: a whole message, binary or text; a fragment, which the next message completes; or a control frame,
@@ -115,7 +117,7 @@ export type StepInput =
   | { readonly latency: Duration }
   | { readonly close: CloseHow }
   | { readonly cork: boolean; readonly for?: Duration }
-  | { readonly stall: StallStep['stall']; readonly discard?: boolean }
+  | { readonly stall: StallStep['stall']; readonly discard?: boolean; readonly hideEnd?: boolean }
   | { readonly frame: FrameKind; readonly data?: Bytes; readonly code?: number }
   | { readonly pass: true }
 
@@ -212,7 +214,7 @@ function completeStep(input: StepInput): Step {
     const { stall } = input
     if (stall !== 'in' && stall !== 'out' && stall !== 'both' && stall !== false)
       throw new MqttestError('MQTTEST_STEP', `step 'stall': expected 'in', 'out', 'both' or false, got ${JSON.stringify(stall)}`)
-    return { stall, ...(input.discard === true && { discard: true }) }
+    return { stall, ...(input.discard === true && { discard: true }), ...(input.hideEnd === true && { hideEnd: true }) }
   }
   if ('frame' in input) return completeFrame(input)
   if ('pass' in input) return { pass: true }

@@ -21,15 +21,7 @@ import { decode } from '../wire/decode.ts'
 import { encode } from '../wire/encode.ts'
 import { type Frame, FrameReader } from '../wire/frame.ts'
 import { Malformed } from '../wire/malformed.ts'
-import {
-  type AuthPacket,
-  type Command,
-  type ConnectPacket,
-  type Packet,
-  type Properties,
-  type ProtocolVersion,
-  packetTypes,
-} from '../wire/packet.ts'
+import { type AuthPacket, type Command, type ConnectPacket, type Packet, type Properties, type ProtocolVersion, packetTypes } from '../wire/packet.ts'
 import { headOf, type PacketBytes, whole } from '../wire/split.ts'
 import { type Cause, causes } from './cause.ts'
 import { KeepAlive } from './keep-alive.ts'
@@ -104,6 +96,10 @@ export class Connection {
   #stalledIn = false
   /** What is read is thrown away. */
   #deaf = false
+  /** That the client ends is not heard either. */
+  #hidesEnd = false
+  /** How it ended meanwhile. */
+  #hiddenEnd: (() => void) | undefined
   /** The server has closed its half. */
   #mute = false
   #lanes: Lanes | undefined
@@ -178,7 +174,7 @@ export class Connection {
 
   #data(chunk: Buffer): void {
     this.bytesIn += chunk.length
-    this.lastReceivedMs = this.run.clock.now()
+    if (!this.#hidesEnd) this.lastReceivedMs = this.run.clock.now()
     if (this.#wireIn !== undefined || this.run.hookSet.tapsOf(this).wantsWire('in')) {
       this.#wireIn ??= new WireLane(this, 'in', (bytes) => this.#read(bytes))
       this.#wireIn.push(chunk)
@@ -351,6 +347,10 @@ export class Connection {
       this.#wireIn.whenIdle(() => this.#end())
       return
     }
+    if (this.#hidesEnd) {
+      this.#hiddenEnd = () => this.#end()
+      return
+    }
     this.#reportRest()
     this.#finish({ by: 'client', how: 'fin', reason: 'the client closed without DISCONNECT', reasonCode: undefined })
     this.outbox.flush()
@@ -375,13 +375,17 @@ export class Connection {
     this.#lingerTimer?.cancel()
     this.outbox.cancel()
     this.run.transportClosed(this)
-    if (!this.closed) this.#reportRest()
-    this.#finish({
-      by: 'client',
-      how: reset ? 'rst' : 'fin',
-      reason: reason ?? (reset ? 'the connection was reset' : 'the client closed without DISCONNECT'),
-      reasonCode: undefined,
-    })
+    const tell = () => {
+      if (!this.closed) this.#reportRest()
+      this.#finish({
+        by: 'client',
+        how: reset ? 'rst' : 'fin',
+        reason: reason ?? (reset ? 'the connection was reset' : 'the client closed without DISCONNECT'),
+        reasonCode: undefined,
+      })
+    }
+    if (this.#hidesEnd && !this.closed) this.#hiddenEnd = tell
+    else tell()
   }
 
   // ── Violations ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -563,6 +567,8 @@ export class Connection {
     if (wasAccepted) this.run.broker().disconnected(this, info)
     this.run.connectionClosed(this)
     if (this.run.hooks.disconnect.isUsed()) this.run.hooks.disconnect.call(this, info)
+    // A FIN that was not to be heard is answered now.
+    if (this.#hiddenEnd !== undefined) this.transport.end()
   }
 
   /** Lets go of the transport at once; for the end of the server. @internal */
@@ -574,9 +580,10 @@ export class Connection {
 
   /**
    * Nothing is read or written any more, and no FIN is sent: a dead link; or in one direction only. The client's bytes stay in its
-   * own system; with `discard` they are read, and thrown away packet by packet.
+   * own system; with `discard` they are read, and thrown away packet by packet. With `hideEnd` no FIN or reset of the client is
+   * heard either, and what it says is no sign of life.
    */
-  stall(way: 'in' | 'out' | 'both' = 'both', discard = false): void {
+  stall(way: 'in' | 'out' | 'both' = 'both', discard = false, hideEnd = false): void {
     if (way !== 'in') {
       // What was said before has left.
       this.outbox.flush()
@@ -589,18 +596,19 @@ export class Connection {
       this.#stalledIn = true
       this.#keepAlive.stop()
     }
+    if (hideEnd) this.#hidesEnd = true
     this.updateReading()
   }
 
   /** Carries out a step that stalls the connection, or ends that. @internal */
-  stallAs({ stall, discard }: StallStep): void {
+  stallAs({ stall, discard, hideEnd }: StallStep): void {
     if (stall === false) this.resume()
-    else this.stall(stall, discard)
+    else this.stall(stall, discard, hideEnd)
   }
 
   /** Ends a stall; what was held back is sent. */
   resume(): void {
-    if (!this.outbox.stalled && !this.#stalledIn && !this.#deaf) return
+    if (!this.outbox.stalled && !this.#stalledIn && !this.#deaf && !this.#hidesEnd) return
     const wasDeaf = this.#stalledIn || this.#deaf
     this.#stalledIn = false
     this.#deaf = false
@@ -611,6 +619,10 @@ export class Connection {
     if (this.#mute) this.outbox.whenIdle(() => this.transport.end())
     this.updateReading()
     if (!this.#busy && this.#queue.length > 0) this.#goOn()
+    this.#hidesEnd = false
+    const end = this.#hiddenEnd
+    this.#hiddenEnd = undefined
+    end?.()
   }
 
   /** Whether so many packets wait to be handled that no more are read. @internal */

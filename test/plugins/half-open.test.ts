@@ -2,7 +2,7 @@
 import { ackDelay, halfOpen } from 'mqttest/plugins'
 import type { RawClient } from 'mqttest/testing'
 import { describe, expect, test } from 'vitest'
-import { join } from '../support/client.ts'
+import { join, messages, subscribe as subscribed } from '../support/client.ts'
 import { virtualServer } from '../support/server.ts'
 
 const publish = (messageId: number) => ({ cmd: 'publish', topic: 'a', qos: 1, messageId }) as const
@@ -133,6 +133,40 @@ describe('half-open', () => {
     }
   })
 
+  test('ends: hidden, the server learns from its own keep-alive that the client is gone, and the will comes then', async () => {
+    for (const version of [4, 5] as const)
+      for (const leave of ['close', 'reset', 'stays'] as const) {
+        const { server, clock } = await virtualServer({ plugins: [[halfOpen({ ends: 'hidden' }), { connection: 1 }]] })
+        const watcher = await join(server, 'watcher')
+        await subscribed(watcher, 'gone')
+        const client = await join(server, 'dev', { version, keepalive: 10, will: { topic: 'gone', payload: Buffer.from('x') } })
+        await clock.advance('5s')
+        // What gets lost is no sign of life.
+        client.send({ cmd: 'pingreq' })
+        if (leave !== 'stays') client[leave]()
+        await clock.advance(9_999)
+        expect(messages(watcher)).toEqual([])
+        await clock.advance(1)
+        expect(messages(watcher)).toEqual(['gone x'])
+        expect((await server.connection(1)).ended).toMatchObject({ by: 'server', reason: expect.stringContaining('nothing came') })
+        expect(server.report().violations.map(({ rule }) => rule)).toEqual(['keepalive-timeout'])
+        expect(client.ended === undefined).toBe(leave === 'stays')
+      }
+  })
+
+  test('ends: hidden for a while, the end is heard when the link recovers', async () => {
+    for (const leave of ['close', 'reset'] as const) {
+      const { clock, client, connection } = await connected({ ends: 'hidden', for: '30s' })
+      client[leave]()
+      await clock.advance(29_999)
+      expect(connection.closed).toBe(false)
+      await clock.advance(1)
+      expect(connection.ended).toMatchObject({ by: 'client', how: leave === 'close' ? 'fin' : 'rst' })
+      await clock.advance('1m')
+      expect(clock.pending).toBe(0)
+    }
+  })
+
   test('the server does not tell: neither DISCONNECT nor FIN gets through', async () => {
     const { clock, client, connection } = await connected({})
     connection.disconnect(0x8b, 'test')
@@ -166,6 +200,8 @@ describe('half-open', () => {
 
   test('mistakes in its options are told at once', () => {
     expect(() => halfOpen({ direction: 'out', reading: false })).toThrow("option 'reading' is about what the client says")
+    expect(() => halfOpen({ ends: 'hidden', direction: 'out' })).toThrow("option 'ends'")
+    expect(() => halfOpen({ ends: 'hidden', reading: false })).toThrow("option 'ends'")
     expect(() => halfOpen({ counted: 'out' })).toThrow("option 'counted' goes with 'bytes'")
     expect(() => halfOpen({ nth: 2 })).toThrow("option 'nth' goes with 'packet'")
     expect(() => halfOpen.create({ direction: 'up' })).toThrow(/option 'direction'/)
