@@ -139,7 +139,7 @@ describe('half-open', () => {
         const { server, clock } = await virtualServer({ plugins: [[halfOpen({ ends: 'hidden' }), { connection: 1 }]] })
         const watcher = await join(server, 'watcher')
         await subscribed(watcher, 'gone')
-        const client = await join(server, 'dev', { version, keepalive: 10, will: { topic: 'gone', payload: Buffer.from('x') } })
+        const client = await join(server, 'dev', { version, keepalive: 10, will: { topic: 'gone', payload: Buffer.from('x'), qos: 0, retain: false } })
         await clock.advance('5s')
         // What gets lost is no sign of life.
         client.send({ cmd: 'pingreq' })
