@@ -53,7 +53,7 @@ export async function withPluginFlags(words: readonly string[], root: Command): 
 /** The word for --use, where an option is the name of a plugin. */
 async function useOf(flag: string, given: string | undefined, next: string | undefined, known: ReadonlyMap<string, unknown>): Promise<string | undefined> {
   const { builtInNames } = await import('../config/built-ins.ts')
-  const names = await builtInNames()
+  const names = builtInNames()
   const name = flag.slice(2)
   if (!names.includes(name)) {
     const plugins = names.map((other) => `--${other}`)

@@ -1,23 +1,24 @@
-/** The plugins and packs that come with mqttest, by name. Known only through what plugins/index.ts and plugins/packs/index.ts export. */
-import { isPackFactory } from '../pack.ts'
-import { isFactory } from '../plugin.ts'
-
-let known: Promise<ReadonlyMap<string, unknown>> | undefined
-
-/** Every built-in plugin and pack by its name. Loaded when first asked for. */
-export function builtIns(): Promise<ReadonlyMap<string, unknown>> {
-  known ??= load()
-  return known
-}
+/** The plugins and packs that come with mqttest, by name. Known only through plugins/by-name.ts, which loads each when asked. */
+import { byName } from '../../plugins/by-name.ts'
+import { type AnyPackFactory, isPackFactory } from '../pack.ts'
+import { type AnyFactory, isFactory } from '../plugin.ts'
 
 /** The names of what is built in. */
-export async function builtInNames(): Promise<string[]> {
-  return [...(await builtIns()).keys()]
+export function builtInNames(): string[] {
+  return Object.keys(byName)
 }
 
-async function load(): Promise<ReadonlyMap<string, unknown>> {
-  const [plugins, packs] = await Promise.all<object>([import('../../plugins/index.ts'), import('../../plugins/packs/index.ts')])
-  const names = new Map<string, unknown>()
-  for (const value of Object.values({ ...plugins, ...packs })) if (isFactory(value) || isPackFactory(value)) names.set(value.meta.name, value)
-  return names
+/** A built-in plugin or pack; undefined where there is none of that name. */
+export async function builtIn(name: string): Promise<AnyFactory | AnyPackFactory | undefined> {
+  const load = Object.hasOwn(byName, name) ? byName[name] : undefined
+  if (load === undefined) return undefined
+  return Object.values(await load()).find((value) => (isFactory(value) || isPackFactory(value)) && value.meta.name === name)
+}
+
+/** Every built-in plugin and pack by its name. */
+export async function builtIns(): Promise<ReadonlyMap<string, AnyFactory | AnyPackFactory>> {
+  const all = new Map<string, AnyFactory | AnyPackFactory>()
+  for (const [name, value] of await Promise.all(builtInNames().map(async (known) => [known, await builtIn(known)] as const)))
+    if (value !== undefined) all.set(name, value)
+  return all
 }

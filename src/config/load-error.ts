@@ -62,7 +62,7 @@ async function missingModule(file: string, error: ErrorLike): Promise<MqttestErr
   if (quirk !== undefined) {
     const offset = findNames(text, [quirk])
     const location = { file: importer, ...(offset !== undefined && lineAndColumn(text, offset)) }
-    return mistake('MQTTEST_PLUGIN_UNKNOWN', `there is no built-in plugin '${quirk}'.${nameHint(quirk, await builtInNames())}`, location, error)
+    return mistake('MQTTEST_PLUGIN_UNKNOWN', `there is no built-in plugin '${quirk}'.${nameHint(quirk, builtInNames())}`, location, error)
   }
   if (wanted === undefined) return mistake('MQTTEST_CONFIG_THROWS', firstLine(error.message), { file: importer }, error)
   // Node names a missing file by its whole path, where the import has only the end of it.

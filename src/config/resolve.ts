@@ -5,7 +5,7 @@ import { definePack, isPackDefinition, isPackFactory, isPackInUse, type PluginEn
 import { isDefinition, isFactory, isPlugin } from '../plugin.ts'
 import { flattenPlugins, isPair, noLookup } from '../plugin-list.ts'
 import { checkScope } from '../scope.ts'
-import { builtIns } from './built-ins.ts'
+import { builtIn, builtInNames } from './built-ins.ts'
 import { explainLoadError } from './load-error.ts'
 import { mistake, shownPath } from './location.ts'
 import { loadModule } from './module.ts'
@@ -87,8 +87,8 @@ async function locate(name: string, folder: string): Promise<Located> {
   const packages = packagesFor(name)
   // A full name of a package is never a built-in one: nothing has to be loaded to see that.
   if (packages[0] !== name) {
-    const builtIn = (await builtIns()).get(name)
-    if (builtIn !== undefined) return { value: builtIn }
+    const value = await builtIn(name)
+    if (value !== undefined) return { value }
   }
   for (const candidate of packages) {
     const found = findPackage(candidate, folder)
@@ -96,7 +96,7 @@ async function locate(name: string, folder: string): Promise<Located> {
     if (found !== undefined)
       throw new MqttestError('MQTTEST_PLUGIN_SHAPE', `package '${candidate}' has no module to load: see "exports" and "main" in ${shownPath(found.folder)}`)
   }
-  const hint = name.startsWith('@') || packages[0] === name ? '' : nameHint(name, (await builtIns()).keys())
+  const hint = name.startsWith('@') || packages[0] === name ? '' : nameHint(name, builtInNames())
   throw new MqttestError(
     'MQTTEST_PLUGIN_UNKNOWN',
     `plugin '${name}' is neither built in nor installed.${hint} If it is a package: npm install --save-dev ${packages[0]}`,

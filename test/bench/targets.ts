@@ -132,7 +132,10 @@ export function findTargets(compiled: Compiled, also: ReadonlyMap<string, string
   })
   const targets = [mqttest('mqttest', compiled.mqttest, compiled.cli)]
   if (plugins.length > 0)
-    targets.push({ ...mqttest('with plugins', compiled.mqttest, undefined), start: () => startNode(`${compiled.bench}servers/mqttest.js`, [compiled.mqttest, JSON.stringify(plugins)]) })
+    targets.push({
+      ...mqttest('with plugins', compiled.mqttest, undefined),
+      start: () => startNode(`${compiled.bench}servers/mqttest.js`, [compiled.mqttest, JSON.stringify(plugins)]),
+    })
   targets.push({
     name: 'aedes',
     start: () => startNode(`${compiled.bench}servers/aedes.js`, []),

@@ -1,14 +1,23 @@
 /** Built-in plugins by name: none is listed here, so that none is forgotten. */
 import { expect, test } from 'vitest'
 import * as exported from '../../plugins/index.ts'
-import { builtIns } from '../../src/config/built-ins.ts'
+import * as packs from '../../plugins/packs/index.ts'
+import { builtIn, builtInNames, builtIns } from '../../src/config/built-ins.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { resolvePlugins } from '../../src/config/resolve.ts'
+import { isPackFactory } from '../../src/pack.ts'
 import { isFactory } from '../../src/plugin.ts'
 import { flattenPlugins, noLookup } from '../../src/plugin-list.ts'
 import { pluginText, project } from './project.ts'
 
 const factories = Object.values(exported).filter(isFactory)
+
+test('by-name.ts has what index.ts and packs/index.ts export, and nothing else', async () => {
+  const names = Object.values({ ...exported, ...packs }).flatMap((value) => (isFactory(value) || isPackFactory(value) ? [value.meta.name] : []))
+  expect(builtInNames().sort()).toEqual(names.sort())
+  expect(await builtIn('no-such-plugin')).toBeUndefined()
+  expect(await builtIn('toString')).toBeUndefined()
+})
 
 test('every plugin of plugins/ is known by its name', async () => {
   expect(factories.length).toBeGreaterThan(5)

@@ -155,7 +155,7 @@ function scaled(step: FaultStep, factor: number): FaultStep {
 }
 
 /** What a check that throws says. */
-export function problemOf(read: () => unknown): string {
+function problemOf(read: () => unknown): string {
   try {
     read()
     return ''
