@@ -5,6 +5,7 @@ import type { Option } from '../option.ts'
 import { definePack, isPackDefinition, isPackFactory, isPackInUse, type PackFact } from '../pack.ts'
 import { isDefinition, isFactory, isPlugin, type PluginMeta } from '../plugin.ts'
 import { flattenPlugins, noLookup } from '../plugin-list.ts'
+import { takerOf } from './alone.ts'
 import { builtIns } from './built-ins.ts'
 import { loadConfig } from './load.ts'
 import { foldersUp, loadModule } from './module.ts'
@@ -134,7 +135,7 @@ function optionsOf(value: object): OptionEntry[] {
     takes: option.form,
     ...(option.fallback !== undefined && { default: option.fallback }),
     schema: option.schema,
-    alone: described.find(([, other]) => other.read(option.fallback ?? null) !== undefined && option.fallback !== undefined)?.[0] === name,
+    alone: option.fallback !== undefined && takerOf(described, [option.fallback])?.[0] === name,
   }))
 }
 

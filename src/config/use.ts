@@ -14,6 +14,7 @@ import type { Option } from '../option.ts'
 import { isPackFactory, type PluginEntry } from '../pack.ts'
 import { isFactory } from '../plugin.ts'
 import { scopeKeys } from '../scope.ts'
+import { takerOf } from './alone.ts'
 import { lookUp, makePlugins, resolvePlugins } from './resolve.ts'
 
 /** One value as it was written, and what it is as JSON where it is that. */
@@ -94,14 +95,12 @@ function optionsFor(table: { readonly [name: string]: unknown } | undefined, opt
   return Object.fromEntries(values)
 }
 
-/** The first option that takes a value, and was not given by its name. */
+/** The option that a value alone is for, among those that were not given by their names. */
 function forValue(table: { readonly [name: string]: unknown }, text: string, given: object): object {
-  for (const [key, description] of Object.entries(table)) {
-    if (!isOption(description) || Object.hasOwn(given, key)) continue
-    const value = [readValue(text), text].find((candidate) => description.read(candidate) !== undefined)
-    if (value !== undefined) return { [key]: value }
-  }
-  throw new MqttestError('MQTTEST_OPTION', `no option takes '${text}'.${nameHint(text, Object.keys(table))}`)
+  const open = Object.entries(table).flatMap(([key, option]) => (isOption(option) && !Object.hasOwn(given, key) ? [[key, option] as const] : []))
+  const taker = takerOf(open, [readValue(text), text])
+  if (taker === undefined) throw new MqttestError('MQTTEST_OPTION', `no option takes '${text}'.${nameHint(text, Object.keys(table))}`)
+  return { [taker[0]]: taker[1] }
 }
 
 function isRecord(value: unknown): value is { readonly [key: string]: unknown } {
