@@ -132,6 +132,8 @@ function open(broker: Broker, packet: ConnectPacket, connection: Connection, dec
   const told = connection.version === 5 ? (decision.properties?.serverKeepAlive ?? settings.serverKeepAlive) : undefined
   session.keepAlive = decision.keepAlive ?? told ?? packet.keepalive
   session.attach(connection, plan.limits)
+  // Who is told that there is no session begins anew.
+  if (!plan.sessionPresent) session.unfinished = undefined
   connection.accepted(session, session.keepAlive)
   const answer = connack(connection, decision.reasonCode, plan.sessionPresent, announced(broker, packet, connection, decision, clientId, plan))
   connection.sendPacket(answer, { kind: 'reply', packet, reasonCode: decision.reasonCode }, undefined, behind)

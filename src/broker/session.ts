@@ -47,6 +47,8 @@ export class Session {
   readonly received = new Set<number>()
   /** Those that are released, by the number of the connection on which PUBREL came last. */
   readonly #released = new Map<number, number>()
+  /** Messages of the client that had no answer when its connection ended, by packet id; as long as it has not sent them again. */
+  unfinished: Map<number, PublishPacket> | undefined
   limits: SessionLimits = unlimited
   /** How long it lives without a connection, in milliseconds. */
   expiryMs = 0
@@ -96,10 +98,17 @@ export class Session {
    */
   release(id: number, connection: Connection): 'known' | 'again' | 'unknown' {
     const known = this.received.delete(id)
+    this.unfinished?.delete(id)
     const before = this.#released.get(id)
     if (!known && (before === undefined || before === connection.number)) return 'unknown'
     this.#released.set(id, connection.number)
     return known ? 'known' : 'again'
+  }
+
+  /** The connection is about to go: messages that it leaves without an answer are remembered, with those before them. */
+  left(unfinished: Map<number, PublishPacket> | undefined): void {
+    if (this.unfinished === undefined) this.unfinished = unfinished
+    else if (unfinished !== undefined) for (const [id, packet] of unfinished) this.unfinished.set(id, packet)
   }
 
   /** The connection is gone; what is in flight stays. */
@@ -236,6 +245,7 @@ export class Session {
     this.inFlight.clear()
     this.received.clear()
     this.#released.clear()
+    this.unfinished = undefined
     this.#resends = []
   }
 

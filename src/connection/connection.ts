@@ -21,7 +21,16 @@ import { decode } from '../wire/decode.ts'
 import { encode } from '../wire/encode.ts'
 import { type Frame, FrameReader } from '../wire/frame.ts'
 import { Malformed } from '../wire/malformed.ts'
-import { type AuthPacket, type Command, type ConnectPacket, type Packet, type Properties, type ProtocolVersion, packetTypes } from '../wire/packet.ts'
+import {
+  type AuthPacket,
+  type Command,
+  type ConnectPacket,
+  type Packet,
+  type Properties,
+  type ProtocolVersion,
+  type PublishPacket,
+  packetTypes,
+} from '../wire/packet.ts'
 import { headOf, type PacketBytes, whole } from '../wire/split.ts'
 import { type Cause, causes } from './cause.ts'
 import { KeepAlive } from './keep-alive.ts'
@@ -29,7 +38,7 @@ import { Lanes } from './lanes.ts'
 import type { DisconnectInfo } from './lifecycle.ts'
 import { Outbox } from './outbox.ts'
 import type { PlanLane } from './plan.ts'
-import { isRepeated, type RequestPacket, Requests } from './requests.ts'
+import { isRepeated, isSameMessage, type RequestPacket, Requests } from './requests.ts'
 import { type CloseExpectation, type ExpectOptions, type Pattern, Script, type ScriptInput } from './script.ts'
 import { handleViolation, recordViolation } from './violations.ts'
 import { WireLane } from './wire-lane.ts'
@@ -243,10 +252,12 @@ export class Connection {
     const { session, version } = this
     const { messageId } = packet
     if (session === undefined || messageId === undefined) return true
+    const isResend = session.unfinished !== undefined && packet.cmd === 'publish' && this.#isResend(session.unfinished, messageId, packet)
+    if (isResend && !packet.dup && this.violate('resend-without-dup', { packet, raw, detail: `id ${messageId}` }) === 'disconnect') return false // [MQTT-3.3.1-1]
     const earlier = this.#requests.get(messageId)
     // Not released: of this connection, or of one before it.
     const isReceived = session.received.has(messageId)
-    if (earlier !== undefined || isReceived) {
+    if (!isResend && (earlier !== undefined || isReceived)) {
       const isAgain = isReceived ? packet.cmd === 'publish' && packet.qos === 2 && packet.dup : earlier !== undefined && isRepeated(earlier, packet, version)
       if (!isAgain && this.violate('packet-id-in-use', { packet, raw, detail: `id ${messageId}` }) === 'disconnect') return false
     }
@@ -258,6 +269,12 @@ export class Connection {
     const { messages } = this.#requests
     if (messages <= receiveMaximum) return true
     return this.violate('receive-maximum-exceeded', { packet, raw, offset: 0, detail: `${messages} of ${receiveMaximum}` }) !== 'disconnect'
+  }
+
+  /** Whether a message had no answer when the connection before this one ended. It is asked once only. */
+  #isResend(unfinished: Map<number, PublishPacket>, id: number, packet: PublishPacket): boolean {
+    const before = unfinished.get(id)
+    return unfinished.delete(id) && before !== undefined && isSameMessage(before, packet)
   }
 
   /** Gives a packet to the `packetIn` hook, then to the broker; packets behind it wait while one is decided on. */
@@ -429,7 +446,14 @@ export class Connection {
     this.#leaving = true
     this.#keepAlive.stop()
     this.sendPacket(packet, cause, known, (how = 'fin') => this.close(how, details))
-    if (this.phase === 'connected') this.run.broker().disconnected(this, { by: 'server', how: 'fin', ...details })
+    if (this.phase === 'connected') this.#leave({ by: 'server', how: 'fin', ...details })
+  }
+
+  /** The broker takes it for gone. What its session leaves unanswered is sent again on the next connection, or should be. */
+  #leave(info: DisconnectInfo): void {
+    const { session } = this
+    if (session?.connection === this) session.left(this.#requests.unfinished())
+    this.run.broker().disconnected(this, info)
   }
 
   /** The bytes of a packet in this connection's version. @internal */
@@ -564,7 +588,7 @@ export class Connection {
     this.#lanes?.cancel()
     this.#endExchange(undefined)
     this.run.journal.add({ type: 'close', connection: this.number, ...info })
-    if (wasAccepted) this.run.broker().disconnected(this, info)
+    if (wasAccepted) this.#leave(info)
     this.run.connectionClosed(this)
     if (this.run.hooks.disconnect.isUsed()) this.run.hooks.disconnect.call(this, info)
     // A FIN that was not to be heard is answered now.

@@ -47,6 +47,15 @@ export class Requests {
     this.#answered(((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0))
   }
 
+  /** The messages that have no answer yet, by packet id; undefined where there are none. */
+  unfinished(): Map<number, PublishPacket> | undefined {
+    if (this.#messages === 0) return undefined
+    const messages = new Map<number, PublishPacket>()
+    for (const [id, request] of this.#older) if (request.cmd === 'publish') messages.set(id, request)
+    if (this.#newest?.cmd === 'publish') messages.set(this.#newestId, this.#newest)
+    return messages
+  }
+
   #answered(id: number): void {
     const request = this.get(id)
     if (request === undefined) return
@@ -54,6 +63,11 @@ export class Requests {
     else this.#older.delete(id)
     if (request.cmd === 'publish') this.#messages--
   }
+}
+
+/** Whether two messages with the same packet id are one, as far as their content tells. */
+export function isSameMessage(one: PublishPacket, other: PublishPacket): boolean {
+  return one.qos === other.qos && one.topic === other.topic && one.payload.equals(other.payload)
 }
 
 /** Whether a request with the same packet id is the earlier one, sent again: PUBLISH with DUP; in MQTT 3.1 others may be repeated too. */

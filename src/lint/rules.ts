@@ -89,6 +89,7 @@ export const rules = {
   'payload-format-mismatch': rule('', '', 0x99, 'the payload is declared as text, but is not well-formed UTF-8'),
   'packet-id-zero': rule('2.3.1-1', '2.2.1-3', malformed, 'the packet id is 0'),
   'packet-id-in-use': rule('2.3.1-2', '2.2.1-3', 0x91, 'the packet id is in use', 'warning'),
+  'resend-without-dup': rule('3.3.1-1', '3.3.1-1', protocolError, 'a message was sent again on another connection without DUP', 'warning'),
   'ack-unknown-packet-id': rule('2.3.1-6', '2.2.1-5', 0x92, 'the acknowledgement has a packet id that is not in flight', 'warning'),
   'ack-wrong-type': rule('4.3.2-2 4.3.3-2', '4.3.2-4 4.3.3-8', protocolError, 'the acknowledgement is of the wrong type for the QoS of the message'),
   'ack-reason-code-invalid': rule('', '3.4.2-1 3.5.2-1 3.6.2-1 3.7.2-1', protocolError, 'the reason code is not one of this packet'),
