@@ -5,7 +5,9 @@
  *     fillText('twin/res/{1}?id={json.id}', { 1: 'status', json: { id: 7 } })      'twin/res/status?id=7'
  */
 import { topicMatches } from './broker/topics.ts'
+import type { Connection } from './connection/connection.ts'
 import type { Json } from './option.ts'
+import { fitsParts } from './scope.ts'
 
 /** What the names in a template stand for; `{json.a.b}` looks into an object. A name that is not there stays as it is. */
 export interface TemplateValues {
@@ -63,4 +65,23 @@ export function capture(filter: string, topic: string): readonly string[] | unde
 /** Captures under the names that a template has for them: {1}, {2}, ... */
 export function numbered(captures: readonly string[]): TemplateValues {
   return Object.fromEntries(captures.map((text, index) => [String(index + 1), text]))
+}
+
+/**
+ * Puts what is known of a connection in place of {clientId} and {username}: 'devices/{clientId}/#'. What is not known is empty.
+ */
+export function fillTemplate(template: string, connection: Pick<Connection, 'clientId' | 'connect'>): string {
+  if (!template.includes('{')) return template
+  return template.replaceAll('{clientId}', () => connection.clientId ?? '').replaceAll('{username}', () => connection.connect?.username ?? '')
+}
+
+/**
+ * Whether a text fits a template in which `*` stands for any text, and {clientId} and {username} for what is known of a connection:
+ * '*.example/{clientId}'. A `*` in what is filled in is nothing but a `*`.
+ */
+export function fitsTemplate(template: string, text: string, connection: Pick<Connection, 'clientId' | 'connect'>): boolean {
+  return fitsParts(
+    template.split('*').map((part) => fillTemplate(part, connection)),
+    text,
+  )
 }
