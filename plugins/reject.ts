@@ -18,6 +18,7 @@ type Wanted = { readonly [Key in keyof Caller]: readonly string[] | undefined }
  *
  *     reject({ clientId: 'dev-*' })                                    these are refused
  *     reject({ unlessUsername: 'joe', unlessPassword: 'secret' })      all but joe with his password are refused
+ *     reject({ reasonCode: 'server-moved', serverReference: 'other:1883' })
  *     [reject({ reasonCode: 'server-busy' }), { connection: 0 }]       the first attempt is refused, the second is not
  */
 export const reject = definePlugin({
@@ -47,12 +48,19 @@ export const reject = definePlugin({
       option.reasonCode('why; unless given, not-authorized, or bad-user-name-or-password where unlessUsername or unlessPassword is given', 'not-authorized'),
     ),
     reasonString: option.text('the reason in words, for MQTT 5 clients', ''),
+    serverReference: option.text('the server that MQTT 5 clients are to use; goes with use-another-server and server-moved', ''),
     action: option.choice('the refusal is sent, or the connection is closed without it, or nothing happens at all', ['answer', 'close', 'drop'], 'answer'),
   },
-  check: ({ reasonCode }) =>
-    reasonCode !== undefined && reasonCode < 0x80 ? `option 'reasonCode': ${describeReason(reasonCode)} refuses nothing; 0x80 and above do` : undefined,
+  check({ reasonCode, serverReference, action }) {
+    if (reasonCode !== undefined && reasonCode < 0x80) return `option 'reasonCode': ${describeReason(reasonCode)} refuses nothing; 0x80 and above do`
+    if (serverReference === '') return undefined
+    if (reasonCode !== reasonCodes['use-another-server'] && reasonCode !== reasonCodes['server-moved'])
+      return "option 'serverReference' goes with reasonCode use-another-server or server-moved"
+    return action === 'answer' ? undefined : `option 'serverReference' goes with action answer, not with ${action}`
+  },
   setup({ hooks, on }, options) {
-    const { clientId, username, password, address, unlessClientId, unlessUsername, unlessPassword, unlessAddress, action, reasonString } = options
+    const { clientId, username, password, address, unlessClientId, unlessUsername, unlessPassword, unlessAddress, action, reasonString, serverReference } =
+      options
     const refused: Wanted = { clientId, username, password, address }
     const spared: Wanted = { clientId: unlessClientId, username: unlessUsername, password: unlessPassword, address: unlessAddress }
     const aboutCredentials = unlessUsername !== undefined || unlessPassword !== undefined
@@ -61,7 +69,8 @@ export const reject = definePlugin({
     on(hooks.authorize, { kind: 'connect' }, (decision, request, connection) => {
       const caller = callerOf(request, connection)
       if (!fits(refused, caller) || (names(spared) && fits(spared, caller))) return undefined
-      const properties = reasonString === '' ? decision.properties : { ...decision.properties, reasonString }
+      const told = { ...(reasonString !== '' && { reasonString }), ...(serverReference !== '' && { serverReference }) }
+      const properties = reasonString === '' && serverReference === '' ? decision.properties : { ...decision.properties, ...told }
       return { ...decision, reasonCode, action, ...(properties !== undefined && { properties }) }
     })
   },

@@ -77,6 +77,13 @@ describe('reject', () => {
     expect(await connectMemory(server, 4).connect()).toEqual({ cmd: 'connack', sessionPresent: false, returnCode: 5 })
   })
 
+  test('serverReference says where MQTT 5 clients are to go; MQTT 3 gets a return code alone', async () => {
+    const options = { reasonCode: 'server-moved', serverReference: 'other:1883' } as const
+    const server = await memoryServer({ plugins: [reject(options)] })
+    expect(await connectMemory(server, 5).connect()).toMatchObject({ reasonCode: 0x9d, properties: { serverReference: 'other:1883' } })
+    expect(await codeFor(options, {}, 4)).toBe(3)
+  })
+
   test('what came behind the refused CONNECT is not processed', async () => {
     const server = await memoryServer({ plugins: [reject({ clientId: 'bad' })] })
     const watcher = connectMemory(server)
@@ -129,6 +136,8 @@ describe('reject', () => {
   })
 
   test('mistakes in its options are told at once', () => {
+    expect(() => reject({ serverReference: 'other:1883' })).toThrow("option 'serverReference' goes with reasonCode use-another-server or server-moved")
+    expect(() => reject({ reasonCode: 0x9c, serverReference: 'other:1883', action: 'close' })).toThrow("option 'serverReference' goes with action answer")
     expect(() => reject.create({ clientid: 'a' })).toThrow("unknown option 'clientid'. Did you mean 'clientId'?")
     expect(() => reject.create({ username: 5 })).toThrow(/option 'username': expected a list; each is a text, got 5/)
     expect(() => reject.create({ reasonCode: 'not-authorised' })).toThrow(/Did you mean 'not-authorized'\?/)
