@@ -26,6 +26,7 @@ import {
   type Command,
   type ConnectPacket,
   type Packet,
+  type PacketOf,
   type Properties,
   type ProtocolVersion,
   type PublishPacket,
@@ -813,7 +814,7 @@ export class Connection {
   }
 
   /** The packets of this connection that the journal holds. */
-  packets(filter: { dir?: 'in' | 'out'; cmd?: Command } = {}): Packet[] {
+  packets<C extends Command = Command>(filter: { dir?: 'in' | 'out'; cmd?: C } = {}): PacketOf<C>[] {
     return this.script.packets(filter)
   }
 

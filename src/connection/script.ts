@@ -235,13 +235,12 @@ export class Script {
     return this.#connection.runScript(steps)
   }
 
-  packets(filter: { dir?: Direction; cmd?: Command }): Packet[] {
-    const found: Packet[] = []
+  packets<C extends Command>(filter: { dir?: Direction; cmd?: C }): PacketOf<C>[] {
+    const found: PacketOf<C>[] = []
     for (const record of this.#connection.run.journal.since(0)) {
       if (record.type !== 'packet' || record.connection !== this.#connection.number || record.packet === undefined) continue
       if (filter.dir !== undefined && record.direction !== filter.dir) continue
-      if (filter.cmd !== undefined && record.cmd !== filter.cmd) continue
-      found.push(record.packet)
+      if (fitsCommand(record.packet, filter.cmd)) found.push(record.packet)
     }
     return found
   }
@@ -251,6 +250,11 @@ export class Script {
     for (const record of this.#connection.run.journal.since(0)) if (record.connection === this.#connection.number) lines.push(`  ${describeLine(record)}`)
     return lines.slice(-timelineLength).join('\n')
   }
+}
+
+/** Whether a packet is of the type that is asked for, if one is. */
+function fitsCommand<C extends Command>(packet: Packet, cmd: C | undefined): packet is PacketOf<C> {
+  return cmd === undefined || packet.cmd === cmd
 }
 
 export type { Pattern }
