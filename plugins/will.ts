@@ -24,7 +24,7 @@ export const will = definePlugin({
     publish: option.choice('when the will is published: as agreed on, never, or always, after DISCONNECT as well', ['agreed', 'never', 'always'], 'agreed'),
     takeover: option.choice('the same for a client that is taken over by another one', ['agreed', 'never', 'always'], 'agreed'),
     copies: option.count('how often it is published', 1, { min: 1 }),
-    delay: option.duration('added to its delay', 0),
+    delay: option.duration('added to its delay; the end of the session, which for a clean session is that of the connection, cuts it short unless firm', 0),
     firm: option.flag('a will that waits is published although the client is back or its session over', false),
     early: option.optional(option.duration('it is published so long after CONNACK as well, while the client is still there', '1s')),
     retain: option.optional(option.flag('whether it is retained, whatever the client said', true)),
