@@ -10,6 +10,9 @@ const unasked = ['puback', 'pubrec', 'pubrel', 'pubcomp', 'suback', 'unsuback', 
  *     ackSpurious({ packets: 'connack', at: 'subscribe' })       a second CONNACK behind SUBACK
  *     ackSpurious({ packets: 'pingresp', interval: '10s', count: 1000 })
  *
+ * A client that answers with the very packet at which they come, such as its SUBSCRIBE again at each CONNACK, would never rest:
+ * where that can be, they come at the first ten packets of a connection, unless `rounds` says otherwise.
+ *
  * What a client says to one is not held against it.
  */
 export const ackSpurious = definePlugin({
@@ -40,6 +43,11 @@ export const ackSpurious = definePlugin({
     delay: option.duration('how long after that', 0),
     count: option.count('how often they come', 1, { min: 1, max: 10_000 }),
     interval: option.duration('how long each time comes after the one before', 0),
+    rounds: option.optional(
+      option.count('at how many packets of a connection they come; at all unless given, but at 10 where a client may answer with such a packet', 10, {
+        min: 1,
+      }),
+    ),
     ...selection,
   },
   check({ packets, id, at, when, delay, count, interval }) {
@@ -49,7 +57,10 @@ export const ackSpurious = definePlugin({
     if (when === 'before' && delay > 0) return "option 'delay' goes with when after"
     return count === 1 && interval > 0 ? "option 'interval' goes with 'count'" : undefined
   },
-  setup({ hooks, on, play }, { packets, id, reasonCode, at, when, delay, count, interval, ...which }) {
+  setup({ hooks, on, play }, { packets, id, reasonCode, at, when, delay, count, interval, rounds, ...which }) {
+    const most = rounds ?? (mayLoop(packets, at) ? 10 : Number.POSITIVE_INFINITY)
+    const course = () => ({ rounds: 0 })
+
     function spurious(cmd: (typeof unasked)[number], messageId: number, { version }: Connection): StepInput {
       switch (cmd) {
         case 'pingresp':
@@ -78,8 +89,11 @@ export const ackSpurious = definePlugin({
     }
 
     on(hooks.packetIn, selected(which, { cmd: at }), (packet, connection) => {
+      const state = connection.state(course)
+      if (state.rounds >= most) return undefined
       const round = roundFor('messageId' in packet ? packet.messageId : undefined, connection)
       if (round.length === 0) return undefined
+      state.rounds++
       const together = interval > 0 ? 1 : count
       const first = Array.from({ length: together }, () => round).flat()
       const later = Array.from({ length: count - together }, (): StepInput[] => [{ wait: interval }, ...round]).flat()
@@ -92,3 +106,9 @@ export const ackSpurious = definePlugin({
     })
   },
 })
+
+/** Whether what comes can make a client say again what it comes at: CONNACK all that it says then, PUBREC its PUBREL, PUBREL its PUBCOMP. */
+function mayLoop(packets: readonly string[], at: readonly string[]): boolean {
+  if (packets.includes('connack') && at.some((cmd) => cmd !== 'connect' && cmd !== 'pingreq')) return true
+  return (packets.includes('pubrec') && at.includes('pubrel')) || (packets.includes('pubrel') && at.includes('pubcomp'))
+}

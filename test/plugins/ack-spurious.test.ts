@@ -1,5 +1,5 @@
 /** What a client sees of `ack-spurious`. */
-import type { ProtocolVersion } from 'mqttest'
+import type { PacketInput, ProtocolVersion } from 'mqttest'
 import { ackDelay, ackSpurious, closeAfter, reject } from 'mqttest/plugins'
 import { connectMemory, type RawClient } from 'mqttest/testing'
 import { describe, expect, test } from 'vitest'
@@ -48,6 +48,21 @@ describe('ack-spurious', () => {
     const { client } = await connected({ id: 'same', at: ['publish', 'connect'], count: 2 })
     await client.send(publish(7), publish(0, 0), publish(8, 2)).settled()
     expect(all(client)).toEqual(['connack', 'puback 7', 'puback 7', 'puback 7', 'pubrec 8', 'puback 8', 'puback 8', 'pingresp'])
+  })
+
+  test('where a client may answer with the same packet again, they come at ten packets of a connection; rounds says at how many', async () => {
+    const subscription = { cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'a', qos: 0 }] } as const
+    const comesAt = async (options: Options, seen: string, input: PacketInput) => {
+      const { client } = await connected(options)
+      for (let time = 0; time < 12; time++) await client.send(input).settled()
+      return client.received.slice(1).filter(({ cmd }) => cmd === seen).length
+    }
+    expect(await comesAt({ packets: 'connack', at: 'subscribe' }, 'connack', subscription)).toBe(10)
+    expect(await comesAt({ packets: 'pubrec', at: 'pubrel' }, 'pubrec', { cmd: 'pubrel', messageId: 1 })).toBe(10)
+    expect(await comesAt({ packets: 'pubrel', at: 'pubcomp' }, 'pubrel', { cmd: 'pubcomp', messageId: 1 })).toBe(10)
+    expect(await comesAt({ packets: 'connack', at: 'subscribe', rounds: 11 }, 'connack', subscription)).toBe(11)
+    expect(await comesAt({ at: 'subscribe' }, 'puback', subscription)).toBe(12)
+    expect(await comesAt({ at: 'subscribe', rounds: 2 }, 'puback', subscription)).toBe(2)
   })
 
   test('reasonCode: is carried in MQTT 5, by SUBACK and by CONNACK', async () => {
