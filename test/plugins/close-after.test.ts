@@ -33,6 +33,38 @@ describe('close-after', () => {
     expect(names(client)).toEqual(['connack'])
   })
 
+  test('topic and qos: only packets that fit are counted, from either side', async () => {
+    const { client } = await connected({ packet: 'publish', topic: 'b/#', qos: 1, nth: 2 })
+    const other = (messageId: number, qos: 1 | 2 = 1): PacketInput => ({ cmd: 'publish', topic: 'b/c', qos, messageId })
+    client.send(publish(1), other(2), publish(3), other(4, 2), other(5), publish(6))
+    expect(await client.end()).toBe('fin')
+    expect(names(client).slice(1)).toEqual(['puback 1', 'puback 2', 'puback 3', 'pubrec 4', 'puback 5'])
+
+    const out = await connected({ packet: 'publish', topic: 'b', direction: 'out' })
+    out.client.send({ ...subscribe, subscriptions: [{ topic: '#', qos: 0 }] })
+    await out.clock.advance(0)
+    for (const topic of ['a', 'b', 'c']) out.server.publish({ topic })
+    expect(await out.client.end()).toBe('fin')
+    expect(out.client.received.flatMap((packet) => (packet.cmd === 'publish' ? packet.topic : []))).toEqual(['a', 'b'])
+  })
+
+  test('from, every and probability: the first that is chosen', async () => {
+    for (const [options, last] of [
+      [{ from: 3 }, 3],
+      [{ every: 2 }, 2],
+      [{ from: 2, every: 2 }, 3],
+      [{ from: 2, nth: 4 }, 4],
+    ] as const) {
+      const { client } = await connected({ packet: 'publish', ...options })
+      client.send(...[1, 2, 3, 4, 5].map(publish))
+      expect(await client.end()).toBe('fin')
+      expect(names(client).at(-1)).toBe(`puback ${last}`)
+    }
+    const { client } = await connected({ packet: 'publish', probability: 0 })
+    await client.send(publish(1), publish(2)).settled()
+    expect(client.ended).toBeUndefined()
+  })
+
   test('after: the answer comes, however late another plugin lets it leave, in either order of the two', async () => {
     for (const plugins of [
       [closeAfter({ packet: 'publish' }), ackDelay({ delay: '5s' })],
