@@ -4,6 +4,7 @@ import { type AnyFactory, start } from 'mqttest'
 import * as builtIn from 'mqttest/plugins'
 import { connectTcp, type RawClient } from 'mqttest/testing'
 import { describe, expect, test } from 'vitest'
+import { bystanders } from '../plugins/bystanders.ts'
 import { rulesIn, serve, temporaryFolder, writeConfig } from './programs.ts'
 
 /** A server that runs, wherever. */
@@ -162,13 +163,43 @@ function factoryOf(name: string): AnyFactory {
   return found
 }
 
-test('every built-in plugin is shown', () => {
-  expect(scenarios.map(({ plugin }) => plugin).sort()).toEqual(
-    Object.values(builtIn)
-      .map(({ meta }) => meta.name)
-      .sort(),
-  )
+/** Every plugin, on and with nothing to do; but those that no ordinary server could run beside. */
+const idle = Object.entries(bystanders).flatMap(([plugin, line]) => {
+  const { options, scope } = 'scope' in line ? { options: line.options ?? {}, scope: { clientId: 'nobody' } } : { options: line, scope: {} }
+  return [[plugin, options, scope]]
 })
+
+describe('every built-in plugin at once', () => {
+  test.each([
+    ['the config file', () => serve(['--config', writeConfig(temporaryFolder(), { plugins: idle })])],
+    ['--use', () => serve(['--no-config', ...idle.flatMap(([plugin, options, scope]) => ['--use', word(String(plugin), Object(options), Object(scope))])])],
+  ] as const)('through %s, none of them in the way of a client', async (_way, begin) => {
+    expect(idle.map(([plugin]) => plugin).sort()).toEqual(
+      Object.values(builtIn)
+        .map(({ meta }) => meta.name)
+        .sort(),
+    )
+    const target = await begin()
+    const client = await connectTcp(target)
+    await client.connect({ clientId: 'me', username: 'anna', password: Buffer.from('secret') })
+    await client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [...everything] }).next('suback')
+    client.send({ cmd: 'publish', topic: 'home/a', payload: '1', qos: 1, messageId: 2 })
+    expect(await client.next('publish')).toMatchObject({ topic: 'home/a' })
+    await client.next('puback')
+    client.send({ cmd: 'disconnect' })
+    await client.end()
+    await target.stop()
+  })
+})
+
+/** A plugin as it is written behind --use. */
+function word(plugin: string, options: object, scope: object): string {
+  const parts = [
+    ...Object.entries(options).map(([key, value]) => `${key}=${JSON.stringify(value)}`),
+    ...Object.entries(scope).map(([key, value]) => `@${key}=${JSON.stringify(value)}`),
+  ]
+  return parts.length === 0 ? plugin : `${plugin}:${parts.join(',')}`
+}
 
 describe.each(scenarios)('$plugin', (scenario) => {
   test.each(ways)('through $way', async ({ begin }) => {
