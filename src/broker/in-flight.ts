@@ -5,6 +5,8 @@ import type { Delivery } from './message.ts'
 export interface InFlightDelivery {
   readonly id: number
   readonly delivery: Delivery
+  /** The number of the connection on which it was sent first. */
+  readonly connection: number
   /** What the client has to send next. */
   awaits: 'puback' | 'pubrec' | 'pubcomp'
 }

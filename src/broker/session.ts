@@ -121,13 +121,15 @@ export class Session {
 
   /**
    * Sends again what was in flight, in order, with DUP set [MQTT-4.4.0-1, MQTT-3.3.1-1, MQTT-4.6.0-1], as far as the client's
-   * receive maximum has room; the rest follows when there is some.
+   * receive maximum has room; the rest follows when there is some. What a plugin has sent on this connection already, around
+   * CONNACK, does not come again.
    */
   resend(): void {
     const { connection } = this
     if (connection === undefined) return
-    this.#resends = [...this.inFlight.all()].filter((entry) => entry.awaits !== 'pubcomp')
-    for (const entry of this.inFlight.all()) if (entry.awaits === 'pubcomp') connection.sendPacket({ cmd: 'pubrel', messageId: entry.id }, { kind: 'resend' })
+    const before = [...this.inFlight.all()].filter((entry) => entry.connection !== connection.number)
+    this.#resends = before.filter((entry) => entry.awaits !== 'pubcomp')
+    for (const entry of before) if (entry.awaits === 'pubcomp') connection.sendPacket({ cmd: 'pubrel', messageId: entry.id }, { kind: 'resend' })
     this.pump()
   }
 
@@ -217,7 +219,7 @@ export class Session {
     const { connection } = this
     if (connection === undefined || delivery.qos === 0) return undefined
     const id = this.packetIds.next(this.inFlight, connection)
-    if (id !== undefined) this.inFlight.add({ id, delivery, awaits: delivery.qos === 1 ? 'puback' : 'pubrec' })
+    if (id !== undefined) this.inFlight.add({ id, delivery, connection: connection.number, awaits: delivery.qos === 1 ? 'puback' : 'pubrec' })
     return id
   }
 
