@@ -47,6 +47,8 @@ export interface Filter {
 /** What a filter looks at. */
 export interface Subject {
   readonly packet?: Packet | undefined
+  /** The packet as the server meant to send it. */
+  readonly meant?: Packet | undefined
   /** The packet that it answers. */
   readonly answered?: Packet | undefined
   readonly topic?: string | undefined
@@ -201,10 +203,14 @@ export function countingFilter(
   const counts = new WeakMap<object, number>()
   const everybody = {}
   return (subject, connection) => {
-    if (!matches(filter, subject)) return false
+    const { packet, meant } = subject
+    // What another plugin has taken away counts as well: the second stays the second where the first is lost.
+    const isGone = packet === undefined && meant !== undefined
+    if (!matches(filter, isGone ? { ...subject, packet: meant } : subject)) return false
     const owner = connection ?? everybody
     const count = (counts.get(owner) ?? 0) + 1
     counts.set(owner, count)
+    if (isGone && !matches(filter, subject)) return false
     if (count < from || (nth !== undefined && !includes(nth, count)) || (every !== undefined && (count - from + 1) % every !== 0)) return false
     return isLucky(connection)
   }
@@ -216,7 +222,12 @@ export function subjectOf(hook: HookName, args: readonly unknown[]): Subject {
     case 'packetIn':
       return { packet: packetIn(args[0]) }
     case 'send':
-      return { packet: packetOfPlan(args[0]), kind: textOf(args[1], 'kind'), answered: answeredBy(args[1]) }
+      return {
+        packet: packetOfPlan(args[0]),
+        meant: packetIn(Reflect.get(Object(args[1]), 'meant')),
+        kind: textOf(args[1], 'kind'),
+        answered: answeredBy(args[1]),
+      }
     case 'wire':
       return { direction: args[1] === 'in' ? 'in' : 'out' }
     case 'authorize':

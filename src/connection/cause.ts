@@ -14,6 +14,8 @@ export interface Cause {
   /** The packet that is answered. */
   readonly packet?: Packet
   readonly delivery?: Delivery
+  /** On the hook `send`: the packet that is sent, as it is before any plugin. */
+  readonly meant?: Packet
   /** What a CONNACK, PUBACK or PUBREC says by its reason code: also where the packet, in MQTT 3, cannot say it. */
   readonly reasonCode?: number
   /** The plugins that changed what is sent, in order; filled in by the guard. */

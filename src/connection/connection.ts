@@ -433,7 +433,7 @@ export class Connection {
       return
     }
     const step = ownStep({ packet })
-    const told: Cause = { ...cause, faults: [] }
+    const told: Cause = { ...cause, meant: packet, faults: [] }
     const plan = this.run.hooks.send.call(Object.freeze([step]), told, this)
     this.lanes.run(completePlan(plan), told, { known: known === undefined ? undefined : { step, bytes: whole(known) }, done })
   }
