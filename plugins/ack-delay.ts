@@ -53,8 +53,13 @@ export const ackDelay = definePlugin({
     on(hooks.send, selected(which, { cmd: packets }), (steps, _cause, connection) => {
       const waitMs = wait(connection)
       if (waitMs === 0) return undefined
-      const block = steps.some((step) => 'packet' in step && step.packet.cmd === 'connack')
-      return [{ wait: waitMs, block }, ...steps]
+      // What another plugin has put in front of it does not wait.
+      const at = Math.max(
+        0,
+        steps.findIndex((step) => 'packet' in step && packets.some((cmd) => cmd === step.packet.cmd)),
+      )
+      const block = steps.slice(at).some((step) => 'packet' in step && step.packet.cmd === 'connack')
+      return [...steps.slice(0, at), { wait: waitMs, block }, ...steps.slice(at)]
     })
   },
 })

@@ -64,7 +64,8 @@ export const drop = definePlugin({
       if (!isTime(connection)) return undefined
       if (lose === 'for-good' && cause.delivery !== undefined)
         for (const id of steps.map(deliveryId)) if (id !== undefined) connection.session?.acknowledged(id)
-      return []
+      // What another plugin has put beside them is not lost.
+      return steps.filter((step) => !('packet' in step && packets.includes(step.packet.cmd)))
     })
   },
 })
