@@ -85,7 +85,9 @@ export const resend = definePlugin({
         session.acknowledged(messageId)
         again = { ...again, messageId: id }
       }
-      play(connection, [{ packet: again }])
+      // As any other packet, so that the other plugins have their say.
+      play(connection, [{ until: () => connection.send(again) }])
+      if (connection.closed) acted(`${packet.cmd.toUpperCase()} ${messageId} was sent again`, connection)
       watch(connection, again, delivery, attempts + 1)
     }
 

@@ -105,12 +105,17 @@ export const serverPublish = definePlugin({
       const { session } = connection
       if (!ignoreLimits && session !== undefined) return { until: () => deliver(connection) }
       const packet = next(connection)
-      if (packet.qos === 0) return { packet }
+      if (packet.qos === 0) return sending(packet, connection)
       const assigned = options.messageId === undefined ? session?.assign(deliveryOf(packet, session, clock.now())) : undefined
       const messageId = assigned ?? options.messageId ?? connection.state(state).messages
       // The session does not know it: what the client says to it is not held against it.
       if (assigned === undefined) connection.forgive(messageId, packet.qos)
-      return { packet: { ...packet, messageId } }
+      return sending({ ...packet, messageId }, connection)
+    }
+
+    /** The step that sends a message past the session, but not past the other plugins. */
+    function sending(packet: PublishPacket, connection: Connection): StepInput {
+      return { until: () => connection.send(packet) }
     }
 
     function messages(connection: Connection): StepInput[] {
