@@ -49,7 +49,8 @@ export function momentProblem({ packet, sender, when, time, ...which }: Moment):
 /**
  * Carries out a plan at a moment; `plan` is asked when the moment has come, and may have nothing to do there.
  *
- *   packet of the client   `before` it is not handled, `instead` it is handled but not answered, `after` its answer leaves first
+ *   packet of the client   `before` it is handled behind the plan, unless that ends or stalls the connection; `instead` it is
+ *                          handled but not answered; `after` its answer leaves first
  *   packet of the server   the plan stands in front of it, in its place, or behind it
  */
 export function atMoment(
@@ -72,7 +73,8 @@ export function atMoment(
     on(hooks.packetIn, selected(which, { cmd }), (incoming, connection) => {
       const then = plan(connection)
       if (then === undefined) return undefined
-      if (when === 'before') return then
+      // What leaves the connection as it is does not keep the packet from being handled behind it.
+      if (when === 'before') return then.some((step) => 'close' in step || 'stall' in step) ? then : [...then, { pass: true }]
       if (when === 'instead') unanswered.add(incoming)
       return [{ pass: true }, ...then]
     })

@@ -29,7 +29,7 @@ describe('a moment', () => {
     [{}, ['connack', 'mark', 'puback', 'puback', 'pingresp']],
     [{ packet: 'publish' }, ['connack', 'puback', 'mark', 'puback', 'mark', 'pingresp']],
     [{ packet: 'publish', nth: 2 }, ['connack', 'puback', 'puback', 'mark', 'pingresp']],
-    [{ packet: 'publish', nth: 2, when: 'before' }, ['connack', 'puback', 'mark', 'pingresp']],
+    [{ packet: 'publish', nth: 2, when: 'before' }, ['connack', 'puback', 'mark', 'puback', 'pingresp']],
     [{ packet: 'publish', nth: 2, when: 'instead' }, ['connack', 'puback', 'mark', 'pingresp']],
     [{ packet: 'puback', nth: 1, when: 'before' }, ['connack', 'mark', 'puback', 'puback', 'pingresp']],
     [{ packet: 'puback', nth: 1, when: 'instead' }, ['connack', 'mark', 'puback', 'pingresp']],
@@ -45,8 +45,6 @@ describe('a moment', () => {
   test('instead of an answer: the packet has been handled', async () => {
     const { server } = await seen({ packet: 'publish', when: 'instead' })
     expect(server.records({ cmd: 'puback' })).toEqual([])
-    const { server: other } = await seen({ packet: 'publish', when: 'before' })
-    expect(other.records({ cmd: 'puback' })).toEqual([])
   })
 
   test('of time counts from CONNACK', async () => {

@@ -51,7 +51,7 @@ describe('inject', () => {
     const { client, clock } = await connected({ bytes: 'd000', packet: 'publish', nth: 2, when: 'before' })
     client.send(publish(1), publish(2), publish(3))
     await clock.advance(0)
-    expect(hex(client)).toBe('2002000040020001d00040020003')
+    expect(hex(client)).toBe('2002000040020001d0004002000240020003')
   })
 
   test('time: so long after CONNACK', async () => {
