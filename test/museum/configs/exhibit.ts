@@ -3,10 +3,10 @@
  * such as `subscribe('a', 1)` and `publish('a', 1, 7)`, stands in test/support/outcome.ts.
  */
 import type { Duration, ProtocolVersion, Server, StartOptions, VirtualClock } from 'mqttest'
-import { RawClient } from 'mqttest/testing'
+import type { RawClient } from 'mqttest/testing'
 import { describe, expect, test } from 'vitest'
-import { describePacket } from '../../../src/record/describe.ts'
 import { virtualServer } from '../../support/server.ts'
+import { visit } from '../../support/visitor.ts'
 
 /** What a test has at hand. */
 export interface Stage {
@@ -53,42 +53,4 @@ export function exhibit(title: string, url: string, ...shows: readonly Show[]): 
         expect(report.violations.map(({ rule }) => rule)).toEqual(breaks)
       })
   })
-}
-
-/** A client that writes down what it hears, and closes when the server does. */
-class Visitor extends RawClient {
-  readonly #write: (what: string) => void
-
-  constructor(carrier: ConstructorParameters<typeof RawClient>[0], version: ProtocolVersion, write: (what: string) => void) {
-    super(carrier, version)
-    this.#write = write
-  }
-
-  override data(chunk: Buffer): void {
-    const [packets, malformed] = [this.received.length, this.malformed.length]
-    super.data(chunk)
-    for (const packet of this.received.slice(packets)) this.#write(describePacket(packet))
-    for (const bytes of this.malformed.slice(malformed)) this.#write(`malformed ${bytes.toString('hex')}`)
-  }
-
-  override closed(how: 'fin' | 'rst'): void {
-    if (this.ended === undefined) this.#write(`closed (${how})`)
-    super.closed(how)
-  }
-}
-
-function visit(server: Server, clock: VirtualClock, version: ProtocolVersion, number: number, seen: string[]): RawClient {
-  const transport = server.joinMemory()
-  const client = new Visitor(transport, version, (what) => void seen.push(`${clock.now() === 0 ? '' : `${clock.now()} ms: `}${number} ← ${what}`))
-  transport.listen({
-    data: (chunk) => client.data(chunk),
-    end: () => {
-      client.closed('fin')
-      transport.end()
-    },
-    drain: () => undefined,
-    closed: (reset) => client.closed(reset ? 'rst' : 'fin'),
-  })
-  transport.resume()
-  return client
 }
