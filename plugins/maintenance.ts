@@ -35,6 +35,11 @@ export const maintenance = definePlugin({
     serverReference: option.text('the server that clients are to use, in both', ''),
     for: option.optional(option.duration('how long the server is down once all are gone; for ever unless given', '10s')),
     rounds: option.count('how often all of this happens; each time, `time` and `clients` count from when the server is back', 1, { min: 1 }),
+    loses: option.list(
+      option.choice('a kind of memory', ['sessions', 'retained'], 'sessions'),
+      'what the server has lost when it is back: sessions, and retained messages',
+      [],
+    ),
     sessions: option.choice('what becomes of the sessions while the server is down', ['keep', 'lose'], 'keep'),
   },
   check({ topic, notice, refusal, for: forMs, rounds }) {
@@ -57,6 +62,7 @@ export const maintenance = definePlugin({
       serverReference,
       for: forMs,
       rounds,
+      loses,
       sessions,
     } = options
     const explanation = { ...(reasonString !== '' && { reasonString }), ...(serverReference !== '' && { serverReference }) }
@@ -88,7 +94,7 @@ export const maintenance = definePlugin({
     const goDown = () => {
       phase = 'down'
       // Whoever did not leave, such as a client in the middle of its CONNECT.
-      void server.offline({ mode: 'refused', connections: 'fin' })
+      void server.offline({ mode: 'refused', connections: 'fin', loses })
       if (forMs !== undefined) clock.after(forMs, comeBack)
     }
 

@@ -158,6 +158,19 @@ describe('maintenance', () => {
     expect((await joined(server, 'two', stays)).connack.sessionPresent).toBe(kept)
   })
 
+  test('loses: sessions, retained messages, or both are gone when the server is back', async () => {
+    const stays = { clean: false, properties: { sessionExpiryInterval: 3600 } }
+    for (const loses of [[], ['sessions'], ['retained'], ['sessions', 'retained']] as const) {
+      const { server, clock } = await planned({ time: 100, drain: 0, for: '1s', loses: [...loses] })
+      server.publish({ topic: 'a', payload: 'x', retain: true })
+      await subscribe(await join(server, 'one', stays), 'b')
+      await clock.advance('2s')
+      const { connack } = await joined(server, 'one', stays)
+      const kept = (memory: 'sessions' | 'retained') => !loses.some((lost) => lost === memory)
+      expect([connack.sessionPresent, server.retained.length === 1]).toEqual([kept('sessions'), kept('retained')])
+    }
+  })
+
   test('a client in the middle of its CONNECT goes with the others', async () => {
     const { server, clock } = await planned({ time: 100, drain: 100 })
     const client = connectMemory(server)
