@@ -223,8 +223,8 @@ export function subjectOf(hook: HookName, args: readonly unknown[]): Subject {
       return { packet: packetIn(args[0]) }
     case 'send':
       return {
-        packet: packetOfPlan(args[0]),
-        meant: packetIn(Reflect.get(Object(args[1]), 'meant')),
+        packet: packetOfPlan(args[0], meantBy(args[1])),
+        meant: meantBy(args[1]),
         kind: textOf(args[1], 'kind'),
         answered: answeredBy(args[1]),
       }
@@ -253,6 +253,12 @@ function textOf(value: unknown, key: string): string | undefined {
   return typeof text === 'string' ? text : undefined
 }
 
+/** The packet that was to be sent, before any plugin. */
+export function meantBy(cause: unknown): Packet | undefined {
+  const packet: unknown = typeof cause === 'object' && cause !== null && 'meant' in cause ? cause.meant : undefined
+  return isPacket(packet) ? packet : undefined
+}
+
 /** The packet that a cause answers. */
 function answeredBy(cause: unknown): Packet | undefined {
   const packet: unknown = typeof cause === 'object' && cause !== null && 'packet' in cause ? cause.packet : undefined
@@ -276,9 +282,21 @@ function isMessage(value: unknown): value is Message {
   return typeof value === 'object' && value !== null && 'topic' in value && 'reason' in value
 }
 
-/** The first packet that a plan sends. */
-function packetOfPlan(plan: unknown): Packet | undefined {
-  if (!Array.isArray(plan)) return undefined
-  for (const step of plan) if (typeof step === 'object' && step !== null && 'packet' in step && isPacket(step.packet)) return step.packet
-  return undefined
+/**
+ * The packet that a plan is about: of the type that the server meant to send, whatever other plugins put in front of it, else the
+ * first that there is.
+ */
+function packetOfPlan(plan: unknown, meant: Packet | undefined): Packet | undefined {
+  let first: Packet | undefined
+  for (const packet of packetsOf(plan)) {
+    if (meant === undefined || packet.cmd === meant.cmd) return packet
+    first ??= packet
+  }
+  return first
+}
+
+/** The packets that a plan sends. */
+export function* packetsOf(plan: unknown): Generator<Packet> {
+  if (!Array.isArray(plan)) return
+  for (const step of plan) if (typeof step === 'object' && step !== null && 'packet' in step && isPacket(step.packet)) yield step.packet
 }

@@ -13,7 +13,7 @@ import type { AuthorizeRequest, Decision } from './broker/authorize.ts'
 import type { Delivery, Message } from './broker/message.ts'
 import type { Connection } from './connection/connection.ts'
 import { MqttestError, PluginError } from './errors.ts'
-import { checkFilter, countingFilter, type Filter, kindMask, requestBit, type Subject, subjectOf, typeMask } from './filter.ts'
+import { checkFilter, countingFilter, type Filter, kindMask, meantBy, packetsOf, requestBit, type Subject, subjectOf, typeMask } from './filter.ts'
 import { createHooks, type HookName, type Hooks } from './hooks.ts'
 import type { Plugin } from './plugin.ts'
 import type { Random } from './random.ts'
@@ -211,7 +211,7 @@ export class HookSet {
     } else {
       const tap = this.#syncTap(hook, installation, fn, selects)
       if (hook === 'send')
-        target.tap(options, (steps: unknown, cause: unknown, connection: unknown) => (isOther(steps) ? undefined : tap(steps, cause, connection)))
+        target.tap(options, (steps: unknown, cause: unknown, connection: unknown) => (isOther(steps, cause) ? undefined : tap(steps, cause, connection)))
       else target.tap(options, tap)
     }
   }
@@ -371,7 +371,7 @@ function hasBegun({ begun }: Installation, hook: HookName, args: readonly unknow
 type Done = (error: null, result: unknown) => void
 
 /** Whether an event is of a type that a filter does not name: the first thing that is asked, so that most taps cost nearly nothing. */
-function otherType(hook: HookName, filter: Filter | undefined): (subject: unknown) => boolean {
+function otherType(hook: HookName, filter: Filter | undefined): (subject: unknown, cause?: unknown) => boolean {
   if (filter === undefined || (filter.cmd ?? filter.kind) === undefined) return () => false
   if (hook === 'authorize') {
     const kinds = kindMask(filter)
@@ -380,10 +380,13 @@ function otherType(hook: HookName, filter: Filter | undefined): (subject: unknow
   const types = typeMask(filter)
   if (filter.cmd === undefined) return () => false
   if (hook === 'packetIn') return (packet) => isPacket(packet) && (types & (1 << packetTypes[packet.cmd])) === 0
-  return (steps) => {
-    const first: unknown = Array.isArray(steps) ? steps[0] : undefined
-    const packet: unknown = typeof first === 'object' && first !== null && 'packet' in first ? first.packet : undefined
-    return isPacket(packet) && (types & (1 << packetTypes[packet.cmd])) === 0
+  const named = ({ cmd }: Packet) => (types & (1 << packetTypes[cmd])) !== 0
+  return (steps, cause) => {
+    const meant = meantBy(cause)
+    if (meant !== undefined && named(meant)) return false
+    // Another plugin may have put one in its place.
+    for (const packet of packetsOf(steps)) if (named(packet)) return false
+    return true
   }
 }
 

@@ -128,6 +128,24 @@ describe('acknowledgements', () => {
   })
 })
 
+describe('a packet in front of the right one', () => {
+  test.each([
+    ['ack-wrong', { type: 'pubrec', and: 'before' }],
+    ['fault', { on: { cmd: 'puback', direction: 'out' }, do: { before: [{ packet: { cmd: 'pubrec', messageId: 7 } }] } }],
+  ] as const)('by %s does not hide it from ack-delay', async (name, options) => {
+    const plugins: PluginEntry[] = [
+      [name, options],
+      ['ack-delay', { packets: ['puback'], delay: '1s' }],
+    ]
+    const wire = await heard(plugins, async ({ hello, wait }) => {
+      const client = await hello()
+      client.send(publish('a', 1, 7))
+      await wait('1s')
+    })
+    expect(wire.find((line) => line.includes('PUBACK'))).toBe('1000 ms: 0 ← PUBACK id 7')
+  })
+})
+
 describe('subscriptions', () => {
   test('SUBACK is lost, and the messages behind it are not', async () => {
     const plugins: PluginEntry[] = [
