@@ -301,8 +301,8 @@ export class HookSet {
       hook === 'packetIn' || hook === 'connection' || hook === 'packetId'
         ? true
         : Array.isArray(before) && Array.isArray(checked)
-          ? !sameItems(before, checked)
-          : !shallowEqual(before, checked)
+          ? !(hook === 'send' ? sameContent(before, checked) : sameItems(before, checked))
+          : !sameContent(before, checked)
     if (!changed) return Array.isArray(checked) ? asked : checked
     this.#applied(hook, installation, args, before, checked)
     return planHooks.has(hook) && isPlan(checked) ? signPlan(checked, { plugin: installation.plugin.meta.name, hook }) : checked
@@ -480,13 +480,6 @@ function sameContent(one: unknown, two: unknown): boolean {
 
 function sameItems(one: readonly unknown[], two: readonly unknown[]): boolean {
   return one.length === two.length && one.every((item, index) => item === two[index])
-}
-
-function shallowEqual(one: unknown, two: unknown): boolean {
-  if (one === two) return true
-  if (typeof one !== 'object' || typeof two !== 'object' || one === null || two === null) return false
-  const keys = Object.keys(two)
-  return keys.length === Object.keys(one).length && keys.every((key) => Reflect.get(one, key) === Reflect.get(two, key))
 }
 
 function refuse(expected: string, value: unknown): never {

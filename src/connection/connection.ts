@@ -508,6 +508,8 @@ export class Connection {
   /** CONNECT was accepted. `keepAlive` is in seconds. @internal */
   accepted(session: Session, keepAlive: number): void {
     this.phase = 'connected'
+    // Plugins may have changed what scopes ask for.
+    this.taps = undefined
     this.session = session
     this.#keepAlive.start(keepAlive)
   }

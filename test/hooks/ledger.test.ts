@@ -193,3 +193,20 @@ test('the report counts the changes by plugin, hook and packet type', async () =
   await server.reset()
   expect(server.report().faults.changes).toEqual([])
 })
+
+test('what a plugin returns is no change where it is what it was asked about, made anew: it has not fired', async () => {
+  const copies = definePlugin({
+    meta: { name: 'copies' },
+    setup: ({ on, hooks }) => {
+      on(hooks.send, { cmd: ['suback', 'connack'] }, (steps) => steps.map((step) => ('packet' in step ? { packet: { ...step.packet } } : step)))
+      on(hooks.authorize, { kind: 'subscribe' }, (decision) => ({ ...decision }))
+      hooks.session.tap('copies', (plan) => ({ ...plan, limits: { ...plan.limits } }))
+    },
+  })
+  const { server } = await virtualServer({ plugins: [copies()] })
+  const client = connectMemory(server)
+  await client.connect()
+  await client.send({ cmd: 'subscribe', messageId: 3, subscriptions: [{ topic: 'a', qos: 1 }] }).next('suback')
+  expect(faultsOf(server)).toEqual([])
+  expect(server.report().faults.neverFired).toEqual(['copies'])
+})
