@@ -1,4 +1,5 @@
 /** What a client meets where nothing can be expected; and that the server survives it, and can do the same again. */
+import type { Server } from 'mqttest'
 import { chaos } from 'mqttest/packs'
 import { connectMemory, playScenario, scenarios } from 'mqttest/testing'
 import { describe, expect, test } from 'vitest'
@@ -22,6 +23,17 @@ async function traces(seed: string, options: Options): Promise<readonly string[]
 }
 
 const wrong = (trace: readonly string[]) => trace.filter((line) => /← (bytes that are no packet|a malformed packet|what is no packet)/.test(line)).length
+
+/** Resolves when so many packets went over the wire, or, where a dead link ends the talk, when nothing goes on any more. */
+function lively(server: Server, packets = 80): Promise<unknown> {
+  let seen = 0
+  const enough = new Promise<void>((resolve) => {
+    server.onRecord(({ type }) => {
+      if (type === 'packet' && ++seen >= packets) resolve()
+    })
+  })
+  return Promise.race([enough, server.idle({ quiet: 300, within: '8s' })])
+}
 
 describe('chaos', () => {
   test('the same seed gives the same, byte for byte and at the same times; another one something else', async () => {
@@ -85,7 +97,7 @@ describe('chaos', () => {
       const { client } = makeClient(server, { protocolVersion: seed.length % 2 === 0 ? 4 : 5, clientId: 'dev', keepalive: 10, reconnectPeriod: 10 })
       client.subscribe('a/#', { qos: 2 }, () => undefined)
       for (let number = 0; number < 30; number++) client.publish('a/b', `${number}`, { qos: number % 3 === 0 ? 0 : number % 3 === 1 ? 1 : 2 }, () => undefined)
-      await new Promise((resolve) => setTimeout(resolve, 400))
+      await lively(server)
       expect(server.report().pluginErrors).toEqual([])
       await client.endAsync(true)
     }
