@@ -1,13 +1,16 @@
-// Builds dist/: ES modules and declarations by tsc, file by file, then CommonJS from what tsc wrote.
+// Builds dist/: ES modules and declarations by tsc, file by file, then CommonJS from what tsc wrote; then what was src/
+// is joined into few files.
 //
-//   dist/src, dist/plugins           ES modules, each with its .d.ts
-//   dist/cjs/src, dist/cjs/plugins   the same as CommonJS, without the command line
+//   dist/src                         ES modules, see bundle.mjs; the declarations as tsc wrote them
+//   dist/plugins                     ES modules, each with its .d.ts
+//   dist/cjs/src, dist/cjs/plugins   the same as CommonJS, file by file, without the command line
 import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { transform } from 'esbuild'
+import { bundle } from './bundle.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
@@ -53,12 +56,14 @@ for (const file of library.filter((name) => name.endsWith('.d.ts'))) {
 }
 writeFileSync(join(dist, 'cjs/package.json'), `${JSON.stringify({ type: 'commonjs' })}\n`)
 
+// What editors complete JSON and YAML configs with.
+const { configSchema } = await import(pathToFileURL(join(dist, 'src/config/schema.js')).href)
+writeFileSync(join(dist, 'config.schema.json'), `${JSON.stringify(await configSchema(), undefined, 1)}\n`)
+
+await bundle(dist)
+
 const main = join(cli, 'main.js')
 if (existsSync(main)) {
   if (!readFileSync(main, 'utf8').startsWith('#!/usr/bin/env node\n')) throw new Error('src/cli/main.ts has to begin with #!/usr/bin/env node')
   chmodSync(main, 0o755)
 }
-
-// What editors complete JSON and YAML configs with.
-const { configSchema } = await import(pathToFileURL(join(dist, 'src/config/schema.js')).href)
-writeFileSync(join(dist, 'config.schema.json'), `${JSON.stringify(await configSchema(), undefined, 1)}\n`)

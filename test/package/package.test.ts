@@ -52,13 +52,32 @@ describe('the library', () => {
     expect(await output(commonjs, 'node', ['-e', script])).toBe('true')
   })
 
+  test('reads few files when it is imported, and says whose they are where they are not ours', async () => {
+    const dist = join(modules, 'node_modules/mqttest/dist/src')
+    const read = new Set<string>()
+    const follow = (file: string) => {
+      if (read.has(file)) return
+      read.add(file)
+      for (const [, next = ''] of readFileSync(file, 'utf8').matchAll(/^(?:\}|import .*) ?from "(\.[^"]+)"|^import "(\.[^"]+)"/gm))
+        if (next !== '') follow(join(file, '..', next))
+    }
+    follow(join(dist, 'index.js'))
+    expect(read.size).toBeGreaterThan(1)
+    expect(read.size).toBeLessThan(20)
+    const licences = readFileSync(join(dist, 'LICENSES.txt'), 'utf8')
+    for (const name of ['tapable', 'mqtt-packet', 'commander']) expect(licences).toMatch(new RegExp(`^${name} \\d`, 'm'))
+    expect([...read].filter((file) => /from "(tapable|mqtt-packet)/.test(readFileSync(file, 'utf8')))).toEqual([])
+  })
+
   test('brings neither sources nor tests, and names no place of the machine that built it', async () => {
     const files = JSON.parse(await output(modules, 'npm', ['ls', '--json', 'mqttest']))
     expect(files.dependencies.mqttest.version).toBe(JSON.parse(readFileSync(join(modules, 'node_modules/mqttest/package.json'), 'utf8')).version)
     const listed = await output(modules, 'find', ['node_modules/mqttest', '-type', 'f', '-not', '-path', '*/node_modules/mqttest/node_modules/*'])
     const strangers = listed
       .split('\n')
-      .filter((file) => !/^node_modules\/mqttest\/(dist\/.*\.(js|d\.ts|json)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(file))
+      .filter(
+        (file) => !/^node_modules\/mqttest\/(dist\/.*\.(js|d\.ts|json)|dist\/src\/LICENSES\.txt|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(file),
+      )
     expect(strangers).toEqual([])
     const { stdout } = await run(modules, 'grep', ['-rlE', `${process.cwd()}|resolved.*http`, 'node_modules/mqttest/dist'])
     expect(stdout).toBe('')
