@@ -122,7 +122,7 @@ export class Server {
       connectionByNumber: (number) => this.#connections.get(number),
       random: () => this.#random,
     })
-    this.#journal = new Journal(clock, { records: options.journal?.records ?? 100_000, bytes: options.journal?.bytes ?? 64 * 1024 * 1024 })
+    this.#journal = new Journal(clock, options.journal)
     this.#journal.observer = this.#hookSet.hooks.record
     this.#timers = new Timers(clock, this.#hookSet.hooks)
     const settings = readSettings(options.broker)

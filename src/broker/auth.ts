@@ -2,6 +2,7 @@
 import { andThen, type Soon, soon } from '../call-hook.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { AuthPacket } from '../wire/packet.ts'
+import { placeOfProperty } from '../wire/places.ts'
 import { authorize, type Decision, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
 import { explained } from './explanation.ts'
@@ -10,16 +11,17 @@ import { explained } from './explanation.ts'
 export function handleAuth(broker: Broker, packet: AuthPacket, connection: Connection, raw: Buffer): Soon<void> {
   const method = connection.connect?.properties?.authenticationMethod
   if (method === undefined) {
-    connection.violate('auth-without-method', { packet, raw }) // [MQTT-4.12.0-7]
+    connection.violate('auth-without-method', { packet, raw, offset: 0 }) // [MQTT-4.12.0-7]
     return undefined
   }
   const given = packet.properties?.authenticationMethod
   if (given !== method) {
-    connection.violate(given === undefined ? 'auth-method-missing' : 'auth-method-mismatch', { packet, raw }) // [MQTT-4.12.1-1]
+    if (given === undefined) connection.violate('auth-method-missing', { packet, raw, offset: 0 })
+    else connection.violate('auth-method-mismatch', { packet, raw, offset: placeOfProperty(raw, 'authenticationMethod') }) // [MQTT-4.12.1-1]
     return undefined
   }
   if (packet.reasonCode !== 0x19) {
-    connection.violate('auth-unexpected', { packet, raw })
+    connection.violate('auth-unexpected', { packet, raw, offset: 2 })
     return undefined
   }
   return andThen(

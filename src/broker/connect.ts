@@ -1,8 +1,11 @@
 /** CONNECT: who is it, may it, which session, CONNACK (section 3.1.4). */
 import { andThen, type Soon, soon } from '../call-hook.ts'
 import type { Connection } from '../connection/connection.ts'
+import type { RuleName } from '../lint/rules.ts'
 import type { ConnackPacket, ConnectPacket, Properties } from '../wire/packet.ts'
+import { placesOfConnect } from '../wire/places.ts'
 import { returnCodeOf } from '../wire/reason-codes.ts'
+import { decodeUtf8 } from '../wire/strings.ts'
 import { allowed, authorize, type Decision, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
 import { explained } from './explanation.ts'
@@ -15,20 +18,21 @@ const never = 0xffff_ffff
 export function handleConnect(broker: Broker, packet: ConnectPacket, connection: Connection, raw: Buffer): Soon<void> {
   const { settings } = broker.run
   const { will } = packet
+  const places = placesOfConnect(raw, connection.version)
+  const badId = clientIdFault(packet, connection)
   // A client whose empty id a plugin tolerates gets one.
-  if (packet.clientId === '' && connection.version === 3 && connection.violate('connect-client-id-empty', { packet, offset: 0 }) === 'disconnect')
-    return undefined
-  if (packet.clientId === '' && !packet.clean && connection.version === 4) {
-    const verdict = connection.violate('connect-empty-client-id-persistent', { packet, offset: 0 }) // [MQTT-3.1.3-8] in 3.1.1
-    if (verdict === 'disconnect') return undefined
-  }
+  if (badId !== undefined && connection.violate(badId, { packet, raw, offset: places.clientId }) === 'disconnect') return undefined
   if (will !== undefined && will.qos > settings.maximumQos) {
-    connection.violate('connect-will-qos-unsupported', { packet, detail: `QoS ${will.qos}` }) // [MQTT-3.2.2-12]
+    connection.violate('connect-will-qos-unsupported', { packet, raw, offset: places.flags, detail: `QoS ${will.qos}` }) // [MQTT-3.2.2-12]
     return undefined
   }
   if (will?.retain === true && !settings.retainAvailable) {
-    connection.violate('connect-will-retain-unsupported', { packet }) // [MQTT-3.2.2-13]
+    connection.violate('connect-will-retain-unsupported', { packet, raw, offset: places.flags }) // [MQTT-3.2.2-13]
     return undefined
+  }
+  if (will?.properties?.payloadFormatIndicator === true && broker.checksPayloads && decodeUtf8(will.payload) === undefined) {
+    const verdict = connection.violate('payload-format-mismatch', { packet, raw, offset: places.badWill(), detail: 'that of the will' })
+    if (verdict === 'disconnect') return undefined
   }
   // Without a plugin that knows the method, none is known [MQTT-4.12.0-1].
   const initial: Decision = packet.properties?.authenticationMethod === undefined ? allowed : { reasonCode: 0x8c }
@@ -43,6 +47,12 @@ export function handleConnect(broker: Broker, packet: ConnectPacket, connection:
       return takeOver(broker, packet, connection, decision, raw.length)
     },
   )
+}
+
+/** What is wrong with the client id in this version, if anything. MQTT 3.1 demands 1 to 23 characters. */
+function clientIdFault({ clientId, clean }: ConnectPacket, { version }: Connection): RuleName | undefined {
+  if (version === 3) return clientId === '' ? 'connect-client-id-empty' : [...clientId].length > 23 ? 'connect-client-id-too-long' : undefined
+  return clientId === '' && !clean && version === 4 ? 'connect-empty-client-id-persistent' : undefined // [MQTT-3.1.3-8] in 3.1.1
 }
 
 function isRefusal({ reasonCode, action = 'answer' }: Decision, { version }: Connection): boolean {

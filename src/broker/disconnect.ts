@@ -1,6 +1,7 @@
 /** DISCONNECT from a client (section 3.14). */
 import type { Connection } from '../connection/connection.ts'
 import type { DisconnectPacket } from '../wire/packet.ts'
+import { placeOfProperty } from '../wire/places.ts'
 
 const never = 0xffff_ffff
 
@@ -11,7 +12,7 @@ export function handleDisconnect(packet: DisconnectPacket, connection: Connectio
   // Not where the session has gone over to another connection.
   if (seconds !== undefined && session?.connection === connection) {
     if ((connection.connect?.properties?.sessionExpiryInterval ?? 0) === 0 && seconds > 0) {
-      connection.violate('disconnect-session-expiry-raised', { packet, raw })
+      connection.violate('disconnect-session-expiry-raised', { packet, raw, offset: placeOfProperty(raw, 'sessionExpiryInterval') })
       return
     }
     const { minimumMs = 0, maximumMs = Number.POSITIVE_INFINITY } = session.expiryRange ?? {}

@@ -2,6 +2,7 @@
 import { andThen, type Soon, soon } from '../call-hook.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { AcknowledgementPacket, PublishPacket } from '../wire/packet.ts'
+import { placeOfBadText, placeOfProperty } from '../wire/places.ts'
 import { decodeUtf8 } from '../wire/strings.ts'
 import { allowed, authorize, type Decision, endAfterAnswer, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
@@ -22,11 +23,11 @@ export function handlePublish(broker: Broker, packet: PublishPacket, connection:
     }
   }
   if (!broker.run.hookSet.tapsOf(connection).wantsAuthorize('publish', packet))
-    return commit(broker, packet, connection, allowed, isUntouched(broker, packet, connection) ? raw : undefined)
+    return commit(broker, packet, connection, allowed, raw, isUntouched(broker, packet, connection))
   return andThen(
     soon<Decision>((then) => authorize(broker.run, { kind: 'publish', packet, topic: packet.topic, size: raw.length }, connection, allowed, then)),
     (decision) => {
-      if (!connection.closed) commit(broker, packet, connection, decision, decision === allowed && isUntouched(broker, packet, connection) ? raw : undefined)
+      if (!connection.closed) commit(broker, packet, connection, decision, raw, decision === allowed && isUntouched(broker, packet, connection))
     },
   )
 }
@@ -35,8 +36,9 @@ function isAllowed(broker: Broker, packet: PublishPacket, connection: Connection
   const { settings } = broker.run
   if (packet.qos > settings.maximumQos) connection.violate('publish-qos-above-maximum', { packet, raw, offset: 0, detail: `QoS ${packet.qos}` })
   else if (packet.retain && !settings.retainAvailable) connection.violate('publish-retain-unavailable', { packet, raw, offset: 0 })
+  else if (packet.properties?.subscriptionIdentifier === undefined) return true
   // Not passed on, so it does no harm [MQTT-3.3.4-6].
-  else return packet.properties?.subscriptionIdentifier === undefined || connection.violate('publish-subscription-identifier', { packet, raw }) !== 'disconnect'
+  else return connection.violate('publish-subscription-identifier', { packet, raw, offset: placeOfProperty(raw, 'subscriptionIdentifier') }) !== 'disconnect'
   return false
 }
 
@@ -46,7 +48,7 @@ function resolveAlias(broker: Broker, packet: PublishPacket, connection: Connect
   if (alias === undefined) return true
   const maximum = connection.topicAliasMaximum ?? broker.run.settings.topicAliasMaximum
   if (alias > maximum) {
-    connection.violate('topic-alias-above-maximum', { packet, raw, detail: `${alias} of ${maximum}` }) // [MQTT-3.3.2-9]
+    connection.violate('topic-alias-above-maximum', { packet, raw, offset: placeOfProperty(raw, 'topicAlias'), detail: `${alias} of ${maximum}` }) // [MQTT-3.3.2-9]
     return false
   }
   const aliases = connection.state(makeAliases)
@@ -56,7 +58,7 @@ function resolveAlias(broker: Broker, packet: PublishPacket, connection: Connect
   }
   const topic = aliases.get(alias)
   if (topic === undefined) {
-    connection.violate('topic-alias-unmapped', { packet, raw, detail: `alias ${alias}` })
+    connection.violate('topic-alias-unmapped', { packet, raw, offset: placeOfProperty(raw, 'topicAlias'), detail: `alias ${alias}` })
     return false
   }
   packet.topic = topic
@@ -71,7 +73,7 @@ function isUntouched({ run }: Broker, packet: PublishPacket, connection: Connect
   return !taps.wantsWire('in') && !taps.wantsPacketIn(packet) && !run.hookSet.wantsRoute(packet, 'live')
 }
 
-function commit(broker: Broker, packet: PublishPacket, connection: Connection, decision: Decision, raw?: Buffer): void {
+function commit(broker: Broker, packet: PublishPacket, connection: Connection, decision: Decision, raw: Buffer, asReceived: boolean): void {
   const { session } = connection
   if (session === undefined) return
   const { reasonCode, action = 'answer' } = decision
@@ -82,12 +84,12 @@ function commit(broker: Broker, packet: PublishPacket, connection: Connection, d
   if (!refused && action === 'answer') {
     if (packet.properties?.payloadFormatIndicator === true && connection.version === 5 && broker.checksPayloads && decodeUtf8(packet.payload) === undefined) {
       // Who tolerates it takes the message as it is.
-      if (connection.violate('payload-format-mismatch', { packet, reasonCode: 0x99 }) === 'disconnect') {
+      if (connection.violate('payload-format-mismatch', { packet, raw, offset: placeOfBadText(raw, packet.payload) }) === 'disconnect') {
         session.received.delete(packet.messageId ?? 0)
         return
       }
     }
-    const encoded = raw !== undefined ? formsAsReceived(packet, raw, connection.version) : undefined
+    const encoded = asReceived ? formsAsReceived(packet, raw, connection.version) : undefined
     const taken = takenAs(packet, decision)
     const { clientId } = connection
     if (decision.effectDelay !== undefined) {

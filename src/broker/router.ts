@@ -1,7 +1,7 @@
 /** From a message to the sessions that get a copy. */
 import type { Run } from '../run.ts'
 import type { QoS } from '../wire/packet.ts'
-import { hasWildcard, sharePrefix } from '../wire/topic-syntax.ts'
+import { hasWildcard, sharedParts } from '../wire/topic-syntax.ts'
 import type { Delivery, Message } from './message.ts'
 import type { Session, Subscription } from './session.ts'
 import { TopicTree } from './topic-tree.ts'
@@ -16,13 +16,6 @@ interface ShareGroup {
   readonly members: Map<Session, Subscription>
   /** Goes through the members as they are: one who comes is last, one who goes is skipped. */
   round: Iterator<Subscription>
-}
-
-/** Takes $share/{name}/ off a filter. */
-function splitShared(filter: string): { share: string | undefined; topicFilter: string } {
-  if (!filter.startsWith(sharePrefix)) return { share: undefined, topicFilter: filter }
-  const slash = filter.indexOf('/', sharePrefix.length)
-  return { share: filter.slice(sharePrefix.length, slash), topicFilter: filter.slice(slash + 1) }
 }
 
 function lower(published: QoS, granted: QoS): QoS {
@@ -44,11 +37,22 @@ export class Router {
     this.#run = run
   }
 
+  /** Whether a filter makes a shared subscription. Where the server has none, MQTT 3 clients may have such a filter, which is like others. */
+  isShared(filter: string): boolean {
+    return this.#split(filter).share !== undefined
+  }
+
+  /** Takes $share/{name}/ off a filter. */
+  #split(filter: string): { share: string | undefined; topicFilter: string } {
+    const parts = this.#run.settings.sharedSubscriptionAvailable ? sharedParts(filter) : undefined
+    return parts ?? { share: undefined, topicFilter: filter }
+  }
+
   /** Adds a subscription, or replaces the one with the same filter [MQTT-3.8.4-3]. */
   add(subscription: Subscription): void {
     const { session, filter } = subscription
     session.subscriptions.set(filter, subscription)
-    const { share, topicFilter } = splitShared(filter)
+    const { share, topicFilter } = this.#split(filter)
     const wild = hasWildcard(topicFilter)
     let subscribers = wild ? this.#wildcards.get(topicFilter) : this.#exact.get(topicFilter)
     if (subscribers === undefined) {
@@ -73,7 +77,7 @@ export class Router {
   /** Removes a subscription; false where there was none. */
   remove(session: Session, filter: string): boolean {
     if (!session.subscriptions.delete(filter)) return false
-    const { share, topicFilter } = splitShared(filter)
+    const { share, topicFilter } = this.#split(filter)
     const wild = hasWildcard(topicFilter)
     const subscribers = wild ? this.#wildcards.get(topicFilter) : this.#exact.get(topicFilter)
     if (subscribers === undefined) return true
@@ -122,7 +126,7 @@ export class Router {
     const apart: Delivery[] = []
     for (const subscription of found) {
       // A shared subscription is a delivery of its own, also beside a plain one [MQTT-4.8.2-4].
-      if (subscription.filter.startsWith(sharePrefix)) {
+      if (this.isShared(subscription.filter)) {
         apart.push(this.#delivery(message, [subscription]))
         continue
       }

@@ -3,6 +3,7 @@ import { type Soon, soon } from '../call-hook.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { RuleName } from '../lint/rules.ts'
 import type { QoS, SubackPacket, SubscribePacket, SubscriptionRequest } from '../wire/packet.ts'
+import { placeOfFilter, placeOfProperty } from '../wire/places.ts'
 import { hasWildcard, sharePrefix } from '../wire/topic-syntax.ts'
 import { allowed, authorize, type Decision, endAfterAnswer, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
@@ -15,16 +16,17 @@ export function handleSubscribe(broker: Broker, packet: SubscribePacket, connect
   const { session } = connection
   const { settings } = broker.run
   if (session === undefined) return undefined
-  const unavailable = (rule: RuleName, detail: string) => {
-    connection.violate(rule, { packet, raw, detail })
+  const unavailable = (rule: RuleName, detail: string, offset: number | undefined) => {
+    connection.violate(rule, { packet, raw, offset, detail })
     return undefined
   }
   if (packet.properties?.subscriptionIdentifier !== undefined && !settings.subscriptionIdentifiersAvailable)
-    return unavailable('subscribe-identifier-unavailable', '')
-  for (const { topic } of packet.subscriptions) {
-    if (!settings.wildcardSubscriptionAvailable && hasWildcard(topic)) return unavailable('subscribe-wildcard-unavailable', topic)
+    return unavailable('subscribe-identifier-unavailable', '', placeOfProperty(raw, 'subscriptionIdentifier'))
+  for (const [index, { topic }] of packet.subscriptions.entries()) {
+    const place = () => placeOfFilter(raw, connection.version, index)
+    if (!settings.wildcardSubscriptionAvailable && hasWildcard(topic)) return unavailable('subscribe-wildcard-unavailable', topic, place())
     if (!settings.sharedSubscriptionAvailable && connection.version === 5 && topic.startsWith(sharePrefix))
-      return unavailable('subscribe-shared-unavailable', topic)
+      return unavailable('subscribe-shared-unavailable', topic, place())
   }
   if (!broker.run.hookSet.tapsOf(connection).wantsAuthorize('subscribe', packet)) {
     finish(
@@ -62,7 +64,8 @@ function finish(broker: Broker, packet: SubscribePacket, connection: Connection,
     const qos = lowest(request.qos, decision.maximumQos ?? 2, broker.run.settings.maximumQos)
     const refused = decision.reasonCode >= 0x80
     if (refused && decision.action !== 'accept') {
-      granted.push(connection.version === 5 ? decision.reasonCode : 0x80)
+      // MQTT 3.1 has no way to say no: the client is told what it asked for, and gets nothing.
+      granted.push(connection.version === 5 ? decision.reasonCode : connection.version === 4 ? 0x80 : qos)
       continue
     }
     granted.push(qos)
@@ -107,7 +110,7 @@ function sendRetained(broker: Broker, connection: Connection, subscription: Subs
   const { hooks } = broker.run
   const handling = subscription.request.rh ?? 0
   if (handling === 2 || (handling === 1 && !isNew)) return
-  let messages: readonly Message[] = subscription.filter.startsWith(sharePrefix) ? [] : broker.retained.matching(subscription.filter)
+  let messages: readonly Message[] = broker.router.isShared(subscription.filter) ? [] : broker.retained.matching(subscription.filter)
   if (hooks.retained.isUsed()) messages = hooks.retained.call(Object.freeze(messages), subscription, connection)
   for (const message of messages) {
     const delivery: Delivery = {

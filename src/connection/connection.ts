@@ -32,6 +32,7 @@ import {
   type PublishPacket,
   packetTypes,
 } from '../wire/packet.ts'
+import { placeOfPacketId } from '../wire/places.ts'
 import { headOf, type PacketBytes, whole } from '../wire/split.ts'
 import { type Cause, causes } from './cause.ts'
 import { KeepAlive } from './keep-alive.ts'
@@ -254,16 +255,16 @@ export class Connection {
     const { messageId } = packet
     if (session === undefined || messageId === undefined) return true
     const isResend = session.unfinished !== undefined && packet.cmd === 'publish' && this.#isResend(session.unfinished, messageId, packet)
-    if (isResend && !packet.dup && this.violate('resend-without-dup', { packet, raw, detail: `id ${messageId}` }) === 'disconnect') return false // [MQTT-3.3.1-1]
+    if (isResend && !packet.dup && this.violate('resend-without-dup', { packet, raw, offset: 0, detail: `id ${messageId}` }) === 'disconnect') return false // [MQTT-3.3.1-1]
     const earlier = this.#requests.get(messageId)
     // Not released: of this connection, or of one before it.
     const isReceived = session.received.has(messageId)
     if (!isResend && (earlier !== undefined || isReceived)) {
       const isAgain = isReceived ? packet.cmd === 'publish' && packet.qos === 2 && packet.dup : earlier !== undefined && isRepeated(earlier, packet, version)
-      if (!isAgain && this.violate('packet-id-in-use', { packet, raw, detail: `id ${messageId}` }) === 'disconnect') return false
+      if (!isAgain && this.violate('packet-id-in-use', { packet, raw, offset: placeOfPacketId(raw), detail: `id ${messageId}` }) === 'disconnect') return false
     }
-    // A message that is sent again is the same message.
-    if (isReceived && packet.cmd === 'publish') return true
+    // A message that is sent again is the same message; on another connection it counts again, as one that has no answer there.
+    if (isReceived && packet.cmd === 'publish' && earlier !== undefined) return true
     this.#requests.came(messageId, packet)
     if (version !== 5 || packet.cmd !== 'publish') return true
     const { receiveMaximum } = this.run.settings

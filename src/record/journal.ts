@@ -104,12 +104,15 @@ export type Entry = { [R in JournalRecord as R['type']]: Omit<R, keyof Common> }
 export interface JournalLimits {
   /** Records, 100,000 by default. */
   readonly records: number
-  /** Bytes of packets, 64 MiB by default. */
+  /** Bytes of packets, 32 MiB by default. A message counts where it came in, and where it goes out. */
   readonly bytes: number
 }
 
-/** The default of {@link JournalLimits}. */
-const defaultJournalLimits: JournalLimits = { records: 100_000, bytes: 64 * 1024 * 1024 }
+/**
+ * The default of {@link JournalLimits}. What came in and went out again is one piece of memory, so they are 16 MiB: under load,
+ * records then go before the garbage collector takes them for old ones. With twice as many, large messages cost a third more.
+ */
+const defaultJournalLimits: JournalLimits = { records: 100_000, bytes: 32 * 1024 * 1024 }
 
 /** The record of one run. */
 export class Journal {
@@ -127,9 +130,9 @@ export class Journal {
   readonly #shelf: Shelf
   #bytes = 0
 
-  constructor(clock: Clock, limits: JournalLimits = defaultJournalLimits) {
+  constructor(clock: Clock, limits: Partial<JournalLimits> = {}) {
     this.#clock = clock
-    this.#limits = limits
+    this.#limits = { records: limits.records ?? defaultJournalLimits.records, bytes: limits.bytes ?? defaultJournalLimits.bytes }
     this.#epoch = { startMs: clock.now(), startWallTime: clock.wallTime() }
     this.#shelf = new Shelf(this.#epoch)
   }

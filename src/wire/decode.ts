@@ -131,6 +131,8 @@ function publish(at: Cursor, flags: number, version: ProtocolVersion, sender: Se
     if (properties !== undefined) {
       packet.properties = properties
       if (properties.responseTopic !== undefined && hasWildcard(properties.responseTopic)) throw new Malformed('publish-response-topic-wildcard', start) // [MQTT-3.3.2-14]
+      // One from a client does no harm; several come of several subscriptions, which only a server knows of [MQTT-3.3.4-6].
+      if (sender === 'client' && Array.isArray(properties.subscriptionIdentifier)) throw new Malformed('property-duplicate', start, 'subscriptionIdentifier')
     }
     if (topic === '' && properties?.topicAlias === undefined && sender === 'client') throw new Malformed('publish-topic-empty-without-alias', topicStart)
   }
@@ -235,13 +237,7 @@ function subscription(at: Cursor, version: ProtocolVersion): SubscriptionRequest
   if (qos === 3) throw new Malformed('subscribe-qos-3', optionsStart) // [MQTT-3.8.3-5]
   if (version === 5 ? (options & 0xc0) !== 0 : options > 2) throw new Malformed('subscribe-reserved-bits', optionsStart)
   const fault = filterFault(topic, version === 5)
-  if (fault !== undefined)
-    throw new Malformed(
-      fault,
-      start + 2,
-      JSON.stringify(topic),
-      fault === 'subscribe-share-filter-invalid' || fault === 'subscribe-share-name-missing' ? 0x82 : undefined,
-    )
+  if (fault !== undefined) throw new Malformed(fault, start + 2, JSON.stringify(topic))
   if (version !== 5) return { topic, qos: qosOf(qos) }
   const nl = (options & 4) !== 0
   const rh = (options >> 4) & 3

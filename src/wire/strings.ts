@@ -15,7 +15,7 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
 }
 
 /** Index of the first byte that is not part of well-formed UTF-8, or -1. */
-function firstIllFormed(bytes: Buffer, start: number, end: number): number {
+export function firstIllFormed(bytes: Buffer, start: number, end: number): number {
   let index = start
   while (index < end) {
     const lead = bytes[index] ?? 0

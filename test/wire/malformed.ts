@@ -192,6 +192,7 @@ bad('a topic with +', all, 0x30, "0003 'a/+' 00", { rule: 'publish-topic-wildcar
 bad('a response topic with a wildcard', 5, 0x30, "0001 'a' 06 08 0003 'b/#'", { rule: 'publish-response-topic-wildcard', at: 5, code: 0x82 })
 bad('a topic alias of 0', 5, 0x30, "0001 'a' 03 23 0000", { rule: 'topic-alias-zero', at: 7, code: 0x94 })
 bad('a subscription identifier of 0 in PUBLISH', 5, 0x30, "0001 'a' 02 0b 00", { rule: 'subscription-identifier-zero', at: 7, code: 0x82 })
+bad('two subscription identifiers from a client', 5, 0x30, "0001 'a' 04 0b01 0b02", { rule: 'property-duplicate', at: 5, code: 0x82 })
 bad('PUBLISH with packet id 0', all, 0x32, "0001 'a' 0000 00", { rule: 'packet-id-zero', at: 5, code: 0x82 })
 for (const [packet, first] of [
   ['PUBACK', 0x40],
@@ -222,6 +223,9 @@ bad('a shared subscription with no local', 5, 0x82, "0001 00 000a '$share/g/a' 0
 bad('a shared subscription without a share name', 5, 0x82, "0001 00 0009 '$share//a' 00", { rule: 'subscribe-share-name-missing', at: 7, code: 0x82 })
 bad('a shared subscription without a filter', 5, 0x82, "0001 00 0008 '$share/g' 00", { rule: 'subscribe-share-filter-invalid', at: 7, code: 0x82 })
 bad('a shared subscription with an empty filter', 5, 0x82, "0001 00 0009 '$share/g/' 00", { rule: 'subscribe-share-filter-invalid', at: 7, code: 0x82 })
+bad('$share alone', 5, 0x82, "0001 00 0006 '$share' 00", { rule: 'subscribe-share-name-missing', at: 7, code: 0x82 })
+bad('UNSUBSCRIBE from a share without a name', 5, 0xa2, "0001 00 0009 '$share//a'", { rule: 'subscribe-share-name-missing', at: 7, code: 0x82 })
+bad('UNSUBSCRIBE from a share without a filter', 5, 0xa2, "0001 00 0008 '$share/g'", { rule: 'subscribe-share-filter-invalid', at: 7, code: 0x82 })
 bad('a share name with a wildcard', 5, 0x82, "0001 00 000a '$share/+/a' 00", { rule: 'subscribe-share-filter-invalid', at: 7, code: 0x82 })
 bad('a subscription identifier of 0 in SUBSCRIBE', 5, 0x82, "0001 02 0b 00 0001 'a' 00", { rule: 'subscription-identifier-zero', at: 6, code: 0x81 })
 bad('an empty filter', [3, 4], 0x82, '0001 0000 00', { rule: 'topic-empty', at: 6 })
