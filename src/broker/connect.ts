@@ -8,7 +8,7 @@ import { returnCodeOf } from '../wire/reason-codes.ts'
 import { decodeUtf8 } from '../wire/strings.ts'
 import { allowed, authorize, type Decision, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
-import { explained } from './explanation.ts'
+import { explained, isTooLarge } from './explanation.ts'
 import type { Session } from './session.ts'
 import type { SessionLimits, SessionPart, SessionPlan } from './session-plan.ts'
 
@@ -18,20 +18,20 @@ const never = 0xffff_ffff
 export function handleConnect(broker: Broker, packet: ConnectPacket, connection: Connection, raw: Buffer): Soon<void> {
   const { settings } = broker.run
   const { will } = packet
-  const places = placesOfConnect(raw, connection.version)
+  const places = () => placesOfConnect(raw, connection.version)
   const badId = clientIdFault(packet, connection)
   // A client whose empty id a plugin tolerates gets one.
-  if (badId !== undefined && connection.violate(badId, { packet, raw, offset: places.clientId }) === 'disconnect') return undefined
+  if (badId !== undefined && connection.violate(badId, { packet, raw, offset: places().clientId }) === 'disconnect') return undefined
   if (will !== undefined && will.qos > settings.maximumQos) {
-    connection.violate('connect-will-qos-unsupported', { packet, raw, offset: places.flags, detail: `QoS ${will.qos}` }) // [MQTT-3.2.2-12]
+    connection.violate('connect-will-qos-unsupported', { packet, raw, offset: places().flags, detail: `QoS ${will.qos}` }) // [MQTT-3.2.2-12]
     return undefined
   }
   if (will?.retain === true && !settings.retainAvailable) {
-    connection.violate('connect-will-retain-unsupported', { packet, raw, offset: places.flags }) // [MQTT-3.2.2-13]
+    connection.violate('connect-will-retain-unsupported', { packet, raw, offset: places().flags }) // [MQTT-3.2.2-13]
     return undefined
   }
   if (will?.properties?.payloadFormatIndicator === true && broker.checksPayloads && decodeUtf8(will.payload) === undefined) {
-    const verdict = connection.violate('payload-format-mismatch', { packet, raw, offset: places.badWill(), detail: 'that of the will' })
+    const verdict = connection.violate('payload-format-mismatch', { packet, raw, offset: places().badWill(), detail: 'that of the will' })
     if (verdict === 'disconnect') return undefined
   }
   // Without a plugin that knows the method, none is known [MQTT-4.12.0-1].
@@ -133,6 +133,15 @@ function open(broker: Broker, packet: ConnectPacket, connection: Connection, dec
   }
   if (hooks.session.isUsed()) plan = hooks.session.call(Object.freeze(plan), packet, connection)
 
+  const answer = connack(connection, decision.reasonCode, plan.sessionPresent, announced(broker, packet, connection, decision, clientId, plan))
+  if (isTooLarge(answer, connection)) {
+    // Without CONNACK there is no connection [MQTT-3.1.2-24]; a refusal is shorter.
+    const refusal = { reasonCode: 0x95 }
+    refuse(connection, isTooLarge(connack(connection, 0x95, false, undefined), connection) ? { ...refusal, action: 'close' } : refusal)
+    behind?.()
+    return
+  }
+
   // A will that waits is not published where its session goes on [MQTT-3.1.3-9]; one that is thrown away ends with its will.
   if (plan.resume) broker.wills.cancel(clientId)
   const session = plan.resume && stored !== undefined ? stored : broker.sessions.create(clientId)
@@ -145,7 +154,6 @@ function open(broker: Broker, packet: ConnectPacket, connection: Connection, dec
   // Who is told that there is no session begins anew.
   if (!plan.sessionPresent) session.unfinished = undefined
   connection.accepted(session, session.keepAlive)
-  const answer = connack(connection, decision.reasonCode, plan.sessionPresent, announced(broker, packet, connection, decision, clientId, plan))
   connection.sendPacket(answer, { kind: 'reply', packet, reasonCode: decision.reasonCode }, undefined, behind)
   if (session === stored) session.resend()
 }

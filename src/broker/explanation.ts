@@ -1,6 +1,6 @@
 /** What a plugin's decision may add to an answer of the server in MQTT 5: what the client asked for, as far as it fits. */
 import type { Connection } from '../connection/connection.ts'
-import type { Packet, Properties } from '../wire/packet.ts'
+import type { Packet, Properties, SubackPacket, UnsubackPacket } from '../wire/packet.ts'
 
 /** The properties of a packet that can have some. */
 type Answer = Extract<Packet, { properties?: Properties }>
@@ -20,10 +20,28 @@ export function explained<P extends Answer>(answer: P, added: Properties | undef
     delete properties.userProperties
   }
   if (asked?.requestResponseInformation !== true) delete properties.responseInformation
-  const largest = asked?.maximumPacketSize ?? Number.POSITIVE_INFINITY
   for (const name of ['userProperties', 'reasonString'] as const) {
-    if (properties[name] === undefined || connection.encode({ ...answer, properties }).length <= largest) continue
-    delete properties[name]
+    if (properties[name] !== undefined && isTooLarge({ ...answer, properties }, connection)) delete properties[name]
   }
   return Object.keys(properties).length === 0 ? answer : { ...answer, properties }
+}
+
+/** Whether a packet is larger than the client said that it takes [MQTT-3.1.2-24]. */
+export function isTooLarge(packet: Packet, connection: Connection): boolean {
+  const largest = connection.version === 5 ? connection.connect?.properties?.maximumPacketSize : undefined
+  return largest !== undefined && connection.encode(packet).length > largest
+}
+
+/** Sends SUBACK or UNSUBACK. One that is larger than the client takes is not sent, and all goes on as if it had been [MQTT-3.1.2-25]. */
+export function sendGranted(answer: SubackPacket | UnsubackPacket, added: Properties | undefined, connection: Connection, packet: Packet): void {
+  const reply = explained(answer, added, connection)
+  if (!isTooLarge(reply, connection)) connection.sendPacket(reply, { kind: 'reply', packet })
+  else
+    connection.run.journal.add({
+      type: 'note',
+      connection: connection.number,
+      level: 'warn',
+      source: 'mqttest',
+      message: `${reply.cmd.toUpperCase()} ${reply.messageId} was not sent: it is larger than the client takes`,
+    })
 }

@@ -7,7 +7,7 @@ import { placeOfFilter, placeOfProperty } from '../wire/places.ts'
 import { hasWildcard, sharePrefix } from '../wire/topic-syntax.ts'
 import { allowed, authorize, type Decision, endAfterAnswer, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
-import { explained } from './explanation.ts'
+import { sendGranted } from './explanation.ts'
 import type { Delivery, Message } from './message.ts'
 import type { Session, Subscription } from './session.ts'
 
@@ -82,7 +82,7 @@ function finish(broker: Broker, packet: SubscribePacket, connection: Connection,
   if (!decisions.some((decision) => decision.action === 'drop')) {
     const reply: SubackPacket = { cmd: 'suback', messageId: packet.messageId, granted }
     const properties = decisions.find((decision) => decision.properties !== undefined)?.properties
-    connection.sendPacket(explained(reply, properties, connection), { kind: 'reply', packet }) // [MQTT-3.8.4-1]
+    sendGranted(reply, properties, connection, packet) // [MQTT-3.8.4-1]
   }
   for (const decision of decisions) endAfterAnswer(connection, decision, 'SUBSCRIBE')
   for (const { subscription, isNew } of retained) sendRetained(broker, connection, subscription, isNew)

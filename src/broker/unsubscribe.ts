@@ -4,7 +4,7 @@ import type { Connection } from '../connection/connection.ts'
 import type { UnsubackPacket, UnsubscribePacket } from '../wire/packet.ts'
 import { allowed, authorize, type Decision, endAfterAnswer, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'
-import { explained } from './explanation.ts'
+import { sendGranted } from './explanation.ts'
 
 /** Handles an UNSUBSCRIBE: 0x00 where a subscription was removed, 0x11 where there was none. */
 export function handleUnsubscribe(broker: Broker, packet: UnsubscribePacket, connection: Connection, raw: Buffer): Soon<void> {
@@ -41,7 +41,7 @@ function finish(broker: Broker, packet: UnsubscribePacket, connection: Connectio
     const reply: UnsubackPacket = { cmd: 'unsuback', messageId: packet.messageId }
     if (connection.version === 5) reply.granted = granted
     const properties = decisions.find((decision) => decision.properties !== undefined)?.properties
-    connection.sendPacket(explained(reply, properties, connection), { kind: 'reply', packet }) // [MQTT-3.10.4-4]
+    sendGranted(reply, properties, connection, packet) // [MQTT-3.10.4-4]
   }
   for (const { decision, filter } of later) broker.carryOut(decision, () => broker.router.remove(session, filter))
   for (const decision of decisions) endAfterAnswer(connection, decision, 'UNSUBSCRIBE')
