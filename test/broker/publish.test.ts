@@ -178,6 +178,16 @@ describe('properties of a message', () => {
     expect(server.report().violations).toMatchObject([{ rule: 'publish-subscription-identifier', level: 'warning' }])
   })
 
+  test('two of them end the connection, and the message goes nowhere', async () => {
+    const server = await memoryServer()
+    const [client, other] = [await join(server, 'me'), await join(server, 'other')]
+    await subscribe(other, 'a')
+    client.send({ cmd: 'publish', topic: 'a', properties: { subscriptionIdentifier: [5, 6] } })
+    expect(await client.next('disconnect')).toMatchObject({ reasonCode: 0x82 })
+    await other.settled()
+    expect(other.received.filter(({ cmd }) => cmd === 'publish')).toEqual([])
+  })
+
   test('a payload that is declared as text, but is none, ends the connection', async () => {
     const client = await join(await memoryServer(), 'me')
     client.send({ cmd: 'publish', topic: 'a', payload: Buffer.from([0xff]), properties: { payloadFormatIndicator: true } })
