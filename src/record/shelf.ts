@@ -8,7 +8,7 @@
 import { decode } from '../wire/decode.ts'
 import { Malformed } from '../wire/malformed.ts'
 import { type Command, commandByType, type Packet, type ProtocolVersion } from '../wire/packet.ts'
-import { isSplit, type PacketBytes, SplitPacket, whole } from '../wire/split.ts'
+import { headOf, isSplit, type PacketBytes, whole } from '../wire/split.ts'
 import type { Direction, JournalRecord, PacketRecord } from './journal.ts'
 
 /** When the run began, by both clocks. */
@@ -84,10 +84,16 @@ const nothing = new ArrayBuffer(0)
 /** The values of so many records. A place without a record is a packet that nobody has asked for. */
 class Columns {
   readonly records: (JournalRecord | undefined)[]
-  /** The memory that a packet lies in, or both of its pieces, which are joined when its record is made. */
-  readonly memory: (ArrayBufferLike | SplitPacket)[]
+  /** The memory that a packet lies in; of one in two pieces, that of its head. */
+  readonly memory: ArrayBufferLike[]
+  /** The memory of a payload that lies elsewhere. The pieces are joined when the record is made. */
+  readonly payloads: (ArrayBufferLike | undefined)[]
   readonly causes: (string | undefined)[]
   readonly starts: Uint32Array
+  readonly payloadStarts: Uint32Array
+  /** Of a packet in two pieces. */
+  readonly headLengths: Uint32Array
+  /** Of the whole packet. */
   readonly lengths: Uint32Array
   readonly times: Float64Array
   /** The number of the connection from bit 4 up, the version in bits 1 to 3, and in bit 0 whether the packet went out. */
@@ -95,9 +101,12 @@ class Columns {
 
   constructor(places: number) {
     this.records = new Array<JournalRecord | undefined>(places).fill(undefined)
-    this.memory = new Array<ArrayBufferLike | SplitPacket>(places).fill(nothing)
+    this.memory = new Array<ArrayBufferLike>(places).fill(nothing)
+    this.payloads = new Array<ArrayBufferLike | undefined>(places).fill(undefined)
     this.causes = new Array<string | undefined>(places).fill(undefined)
     this.starts = new Uint32Array(places)
+    this.payloadStarts = new Uint32Array(places)
+    this.headLengths = new Uint32Array(places)
     this.lengths = new Uint32Array(places)
     this.times = new Float64Array(places)
     this.tags = new Uint32Array(places)
@@ -106,8 +115,11 @@ class Columns {
   take(place: number, from: Columns, fromPlace: number): void {
     this.records[place] = from.records[fromPlace]
     this.memory[place] = from.memory[fromPlace] ?? nothing
+    this.payloads[place] = from.payloads[fromPlace]
     this.causes[place] = from.causes[fromPlace]
     this.starts[place] = from.starts[fromPlace] ?? 0
+    this.payloadStarts[place] = from.payloadStarts[fromPlace] ?? 0
+    this.headLengths[place] = from.headLengths[fromPlace] ?? 0
     this.lengths[place] = from.lengths[fromPlace] ?? 0
     this.times[place] = from.times[fromPlace] ?? 0
     this.tags[place] = from.tags[fromPlace] ?? 0
@@ -156,10 +168,16 @@ export class Shelf {
   ): void {
     const place = this.#newPlace()
     const columns = this.#columns
-    const inPieces = isSplit(raw)
-    columns.memory[place] = inPieces ? raw : raw.buffer
+    const first = headOf(raw)
+    columns.memory[place] = first.buffer
+    columns.starts[place] = first.byteOffset
+    // Not the pieces themselves, which would be three objects that live on.
+    if (isSplit(raw)) {
+      columns.payloads[place] = raw.payload.buffer
+      columns.payloadStarts[place] = raw.payload.byteOffset
+      columns.headLengths[place] = first.length
+    }
     columns.causes[place] = cause
-    columns.starts[place] = inPieces ? 0 : raw.byteOffset
     columns.lengths[place] = raw.length
     columns.times[place] = atMs
     columns.tags[place] = connection * 16 + version * 2 + (direction === 'out' ? 1 : 0)
@@ -180,6 +198,7 @@ export class Shelf {
     const place = this.#oldest++ & this.#mask
     this.#columns.records[place] = undefined
     this.#columns.memory[place] = nothing
+    this.#columns.payloads[place] = undefined
     return this.#columns.lengths[place] ?? 0
   }
 
@@ -203,11 +222,19 @@ export class Shelf {
     this.#columns = columns
   }
 
+  #bytesAt(place: number): Buffer {
+    const { memory, payloads, starts, payloadStarts, headLengths, lengths } = this.#columns
+    const payload = payloads[place]
+    const length = lengths[place] ?? 0
+    const headLength = payload === undefined ? length : (headLengths[place] ?? 0)
+    const head = Buffer.from(memory[place] ?? nothing, starts[place], headLength)
+    return payload === undefined ? head : Buffer.concat([head, Buffer.from(payload, payloadStarts[place], length - headLength)], length)
+  }
+
   #make(serial: number, place: number): PacketRecord {
-    const { memory, starts, lengths, times, tags, causes } = this.#columns
+    const { times, tags, causes } = this.#columns
     const tag = tags[place] ?? 0
-    const kept = memory[place] ?? nothing
-    const raw = kept instanceof SplitPacket ? kept.joined() : Buffer.from(kept, starts[place], lengths[place])
+    const raw = this.#bytesAt(place)
     const level = (tag >> 1) & 7
     const version = level === 5 ? 5 : level === 3 ? 3 : 4
     const direction = (tag & 1) === 1 ? 'out' : 'in'
