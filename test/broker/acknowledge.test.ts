@@ -2,7 +2,7 @@
 import { type BrokerOptions, definePlugin } from 'mqttest'
 import { describe, expect, test } from 'vitest'
 import { answers, join, subscribe } from '../support/client.ts'
-import { memoryServer } from '../support/server.ts'
+import { memoryServer, virtualServer } from '../support/server.ts'
 
 describe.each([3, 4, 5] as const)('a client of level %i', (version) => {
   /** A client that was sent one message at QoS 2 or 1. */
@@ -75,6 +75,18 @@ describe.each([3, 4, 5] as const)('a client of level %i', (version) => {
   })
 })
 
+test.each([3, 4, 5] as const)('nothing is sent again within a connection, however long the client is silent (level %i) [MQTT-4.4.0-1]', async (version) => {
+  const { server, clock } = await virtualServer()
+  const client = await join(server, 'me', { version })
+  await subscribe(client, 'a', 2)
+  for (const qos of [1, 2, 2] as const) server.publish({ topic: 'a', qos })
+  await client.count(5)
+  await client.send({ cmd: 'pubrec', messageId: 3 }).next('pubrel')
+  await clock.advance('24h')
+  await client.settled()
+  expect(answers(client)).toEqual(['publish 1', 'publish 2', 'publish 3', 'pubrel 3', 'pingresp'])
+})
+
 describe('in MQTT 5', () => {
   test('PUBREC with an error ends the delivery; its id is free again', async () => {
     const server = await memoryServer()
@@ -125,6 +137,23 @@ describe('packet ids of the server', () => {
     await client.settled()
     expect(answers(client)).toEqual(['publish 65534', 'publish 65535', 'publish 1', 'publish 2', 'pingresp'])
   })
+
+  test.each([3, 4, 5] as const)(
+    'run out where all are in flight: the next message waits until one is free, and gets that (level %i) [MQTT-2.2.1-4]',
+    async (version) => {
+      const server = await memoryServer()
+      const client = await join(server, 'me', { version })
+      await subscribe(client, 'a', 1)
+      for (let count = 0; count < 65_538; count++) server.publish({ topic: 'a', qos: 1 })
+      await client.settled()
+      const ids = () => client.received.flatMap((packet) => (packet.cmd === 'publish' ? [packet.messageId] : []))
+      expect(new Set(ids()).size).toBe(65_535)
+      expect(server.sessions[0]).toMatchObject({ queued: 3, inFlight: { size: 65_535 } })
+      await client.send({ cmd: 'puback', messageId: 777 }, { cmd: 'puback', messageId: 5 }).settled()
+      expect(ids().slice(65_535)).toEqual([777, 5])
+      expect(server.sessions[0]).toMatchObject({ queued: 1, inFlight: { size: 65_535 } })
+    },
+  )
 
   test('may be chosen by a plugin, even one that is in flight', async () => {
     const same = definePlugin({ meta: { name: 'same' }, setup: ({ hooks }) => hooks.packetId.tap('x', () => 5) })

@@ -178,6 +178,42 @@ describe('CONNACK of MQTT 5', () => {
   })
 })
 
+describe('a client id in MQTT 3.1', () => {
+  test.each(['x'.repeat(23), 'ü'.repeat(23), '😀'.repeat(23)])('may have 23 characters: %s', async (clientId) => {
+    expect((await joined(await memoryServer(), clientId, { version: 3 })).connack).toMatchObject({ returnCode: 0 })
+  })
+
+  test('with more is refused with return code 2, unless that is tolerated; later versions take it', async () => {
+    const server = await memoryServer()
+    const clientId = 'x'.repeat(24)
+    for (const version of [4, 5] as const) await (await join(server, clientId, { version })).settled()
+    const { client, connack } = await joined(server, clientId, { version: 3 })
+    expect(connack).toMatchObject({ returnCode: 2 })
+    expect(await client.end()).toBe('fin')
+    expect(server.records({ type: 'violation' })).toMatchObject([{ connection: 2, violation: { rule: 'connect-client-id-too-long', offset: 14 } }])
+    server.hooks.violation.tap('tolerant', () => 'warn')
+    expect((await joined(server, clientId, { version: 3 })).connack).toMatchObject({ returnCode: 0 })
+  })
+})
+
+describe('a will whose payload is said to be text', () => {
+  const will = (payload: Buffer) => ({ topic: 'w', payload, qos: 0, retain: false, properties: { payloadFormatIndicator: true } }) as const
+
+  test('and is none is refused with 0x99', async () => {
+    const server = await memoryServer()
+    const { client, connack } = await joined(server, 'me', { will: will(Buffer.from([0x61, 0xff])) })
+    expect(connack).toMatchObject({ reasonCode: 0x99 })
+    expect(await client.end()).toBe('fin')
+    const [record] = server.records({ type: 'violation' })
+    expect(record).toMatchObject({ violation: { rule: 'payload-format-mismatch' } })
+    if (record?.type === 'violation') expect(record.violation.raw?.[record.violation.offset ?? 0]).toBe(0xff)
+  })
+
+  test('and is text is taken', async () => {
+    expect((await joined(await memoryServer(), 'me', { will: will(Buffer.from('später')) })).connack).toMatchObject({ reasonCode: 0 })
+  })
+})
+
 describe('a will that the server does not support', () => {
   const will = { topic: 'w', payload: Buffer.alloc(0), qos: 2, retain: true } as const
   test.each([

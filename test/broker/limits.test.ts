@@ -73,6 +73,23 @@ describe("the server's receive maximum", () => {
     expect(await client.next('disconnect')).toMatchObject({ reasonCode: 0x93 })
   })
 
+  test('counts what is sent again on another connection, as far as it came there', async () => {
+    const server = await memoryServer({ broker: { receiveMaximum: 2 } })
+    const kept = { clean: false, properties: { sessionExpiryInterval: 100 } }
+    const first = await join(server, 'me', kept)
+    for (const messageId of [1, 2]) await first.send({ cmd: 'publish', topic: 'a', qos: 2, messageId }).next('pubrec')
+    first.reset()
+    await first.end()
+    const again = await join(server, 'me', kept)
+    // 1 is released without being sent again: it takes no room on this connection.
+    await again.send({ cmd: 'pubrel', messageId: 1 }).next('pubcomp')
+    await again.send({ cmd: 'publish', topic: 'a', qos: 2, messageId: 2, dup: true }).next('pubrec')
+    await again.send({ cmd: 'publish', topic: 'a', qos: 2, messageId: 3 }).next('pubrec')
+    expect(server.report().violations).toEqual([])
+    again.send({ cmd: 'publish', topic: 'a', qos: 2, messageId: 4 })
+    expect(await again.next('disconnect')).toMatchObject({ reasonCode: 0x93 })
+  })
+
   test('is no limit for QoS 1, which is acknowledged as it is read', async () => {
     const server = await memoryServer({ broker: { receiveMaximum: 1 } })
     const client = await join(server, 'me')
@@ -160,6 +177,40 @@ describe("the client's maximum packet size", () => {
     await subscribe(client, 'a')
     await client.settled()
     expect(messages(client)).toEqual([])
+  })
+})
+
+describe("an answer that is larger than the client's maximum packet size", () => {
+  test.each(['subscribe', 'unsubscribe'] as const)('is not sent, and all goes on as if it had been: that to %s [MQTT-3.1.2-24, -25]', async (cmd) => {
+    const server = await memoryServer()
+    const client = await join(server, 'me', { properties: { maximumPacketSize: 12 } })
+    const filters = Array.from({ length: 8 }, (_, index) => `f/${index}`)
+    const subscriptions = filters.map((topic) => ({ topic, qos: 0 as const }))
+    client.send(cmd === 'subscribe' ? { cmd, messageId: 1, subscriptions } : { cmd, messageId: 1, unsubscriptions: filters })
+    await client.settled()
+    expect(client.received.map((packet) => packet.cmd)).toEqual(['connack', 'pingresp'])
+    expect(server.sessions[0]?.subscriptions.size).toBe(cmd === 'subscribe' ? 8 : 0)
+    const name = cmd === 'subscribe' ? 'SUBACK' : 'UNSUBACK'
+    expect(server.records({ type: 'note' })).toMatchObject([{ level: 'warn', message: `${name} 1 was not sent: it is larger than the client takes` }])
+    // One that fits comes.
+    await client.send({ cmd: 'subscribe', messageId: 2, subscriptions: subscriptions.slice(0, 7) }).next('suback')
+  })
+
+  test('ends the connection where it is CONNACK: with 0x95, or without a word where not even that has room [MQTT-3.1.2-24]', async () => {
+    const server = await memoryServer()
+    for (const [maximumPacketSize, expected] of [
+      [8, [{ cmd: 'connack', reasonCode: 0 }]],
+      [7, [{ cmd: 'connack', reasonCode: 0x95 }]],
+      [5, [{ cmd: 'connack', reasonCode: 0x95 }]],
+      [4, []],
+    ] as const) {
+      const client = connectMemory(server, 5).sendConnect({ clientId: 'me', properties: { maximumPacketSize } })
+      if (maximumPacketSize === 8) await client.settled()
+      else expect(await client.end()).toBe('fin')
+      expect(client.received.filter((packet) => packet.cmd !== 'pingresp')).toMatchObject(expected)
+      if (maximumPacketSize === 8) await client.send({ cmd: 'disconnect' }).end()
+    }
+    expect(server.sessions).toEqual([])
   })
 })
 

@@ -268,6 +268,36 @@ describe('a shared subscription', () => {
   })
 })
 
+describe('$share/ before MQTT 5', () => {
+  test.each([3, 4] as const)('shares as well, which a server may do with topics that begin with $ (level %i)', async (version) => {
+    const server = await memoryServer()
+    const members = [await join(server, 'one', { version }), await join(server, 'two', { version })]
+    for (const member of members) await subscribe(member, '$share/g/t')
+    for (const payload of ['0', '1']) server.publish({ topic: 't', payload })
+    expect((await Promise.all(members.map(payloads))).flat().sort()).toEqual(['0', '1'])
+  })
+
+  test.each(['$share/g', '$share/', '$share//t', '$share/g/'])('is a topic like others where it names no share and filter: %s', async (topic) => {
+    const server = await memoryServer()
+    server.publish({ topic, payload: 'kept', retain: true })
+    const clients = [await join(server, 'one', { version: 4 }), await join(server, 'two', { version: 4 })]
+    for (const client of clients) await subscribe(client, topic)
+    server.publish({ topic, payload: 'live' })
+    for (const client of clients) expect(await payloads(client)).toEqual(['kept', 'live'])
+    for (const client of clients) await client.send({ cmd: 'unsubscribe', messageId: 2, unsubscriptions: [topic] }).next('unsuback')
+    expect(server.publish({ topic })).toBe(0)
+  })
+
+  test('is a topic like others where the server has no shared subscriptions', async () => {
+    const server = await memoryServer({ broker: { sharedSubscriptionAvailable: false } })
+    const client = await join(server, 'me', { version: 4 })
+    await subscribe(client, '$share/g/t')
+    server.publish({ topic: 't', payload: 'other' })
+    server.publish({ topic: '$share/g/t', payload: 'own' })
+    expect(await payloads(client)).toEqual(['own'])
+  })
+})
+
 describe('UNSUBSCRIBE', () => {
   test.each([3, 4, 5] as const)('ends subscriptions, and is answered [MQTT-3.10.4-4] (level %i)', async (version) => {
     const server = await memoryServer()
