@@ -22,7 +22,7 @@ describe('the subprotocol', () => {
     [['mqttv3.1'], 'mqttv3.1'],
     [['mqttv3.1', 'mqtt'], 'mqtt'],
     [['other', 'mqtt'], 'mqtt'],
-  ])('of %j is %s', async (subprotocols, chosen) => {
+  ])('of %j is %s [MQTT-6.0.0-4]', async (subprotocols, chosen) => {
     const server = await listening({ ws: true })
     const { client, socket } = await connectWebSocket(server, { subprotocols })
     expect(socket.protocol).toBe(chosen)
