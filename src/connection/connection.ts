@@ -519,7 +519,7 @@ export class Connection {
 
   /**
    * Says DISCONNECT with a reason where the version has one (MQTT 5), and closes behind it; `reason` goes on record. To another
-   * server: `disconnect(0x9c, 'moved', { serverReference: 'other:1883' })` [MQTT-4.11.0-1].
+   * server: `disconnect(0x9c, 'moved', { serverReference: 'other:1883' })` (section 4.11).
    */
   disconnect(reasonCode: number, reason: string, properties?: Properties): void {
     if (this.closed || this.#leaving) return
