@@ -130,7 +130,7 @@ function publish(at: Cursor, flags: number, version: ProtocolVersion, sender: Se
     const properties = at.properties(3)
     if (properties !== undefined) {
       packet.properties = properties
-      if (properties.responseTopic !== undefined && hasWildcard(properties.responseTopic)) throw new Malformed('publish-response-topic-wildcard', start) // [MQTT-3.3.2-14]
+      if (properties.responseTopic !== undefined) checkResponseTopic(properties.responseTopic, start)
       // One from a client does no harm; several come of several subscriptions, which only a server knows of [MQTT-3.3.4-6].
       if (sender === 'client' && Array.isArray(properties.subscriptionIdentifier)) throw new Malformed('property-duplicate', start, 'subscriptionIdentifier')
     }
@@ -209,8 +209,16 @@ function connect(at: Cursor): ConnectPacket {
   return packet
 }
 
+/** Somebody will publish to it, so it is a topic like others; that of a will is in the PUBLISH that the server makes of it. */
+function checkResponseTopic(topic: string, start: number): void {
+  if (topic === '') throw new Malformed('topic-empty', start, 'the response topic', 0x82) // [MQTT-4.7.3-1]
+  if (hasWildcard(topic)) throw new Malformed('publish-response-topic-wildcard', start) // [MQTT-3.3.2-14]
+}
+
 function will(at: Cursor, qos: QoS, retain: boolean, level: number): Will {
+  const propertiesStart = at.offset
   const properties: Properties | undefined = level === 5 ? at.properties(0) : undefined
+  if (properties?.responseTopic !== undefined) checkResponseTopic(properties.responseTopic, propertiesStart)
   const start = at.offset
   const topic = at.text('will topic')
   if (topic === '') throw new Malformed('topic-empty', start)

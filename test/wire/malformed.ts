@@ -180,6 +180,16 @@ bad('a receive maximum of 0', 5, 0x10, "0004 'MQTT' 05 02 0000 03 21 0000 0001 '
 bad('a maximum packet size of 0', 5, 0x10, "0004 'MQTT' 05 02 0000 05 27 00000000 0001 'c'", { rule: 'connect-maximum-packet-size-zero', at: 14, code: 0x82 })
 bad('a will with an empty topic', 4, 0x10, "0004 'MQTT' 04 06 0000 0001 'c' 0000 0000", { rule: 'topic-empty', at: 15 })
 bad('a will with a wildcard', 5, 0x10, "0004 'MQTT' 05 06 0000 00 0001 'c' 00 0001 '#' 0000", { rule: 'publish-topic-wildcard', at: 19, code: 0x81 })
+bad('a will with an empty response topic', 5, 0x10, "0004 'MQTT' 05 06 0000 00 0001 'c' 03 08 0000 0001 'a' 0000", {
+  rule: 'topic-empty',
+  at: 16,
+  code: 0x82,
+})
+bad('a will with a wildcard in its response topic', 5, 0x10, "0004 'MQTT' 05 06 0000 00 0001 'c' 04 08 0001 '#' 0001 'a' 0000", {
+  rule: 'publish-response-topic-wildcard',
+  at: 16,
+  code: 0x82,
+})
 
 // PUBLISH and its acknowledgements
 bad('QoS 3', all, 0x36, "0001 'a' 0001", { rule: 'publish-qos-3', at: 0, code: 0x81 })
@@ -189,6 +199,7 @@ bad('an empty topic', [3, 4], 0x30, '0000', { rule: 'topic-empty', at: 2 })
 bad('an empty topic without an alias', 5, 0x30, '0000 00', { rule: 'publish-topic-empty-without-alias', at: 2, code: 0x82 })
 bad('a topic with #', all, 0x30, "0003 'a/#' 00", { rule: 'publish-topic-wildcard', at: 4, code: 0x81 })
 bad('a topic with +', all, 0x30, "0003 'a/+' 00", { rule: 'publish-topic-wildcard', at: 4, code: 0x81 })
+bad('an empty response topic', 5, 0x30, "0001 'a' 03 08 0000", { rule: 'topic-empty', at: 5, code: 0x82 })
 bad('a response topic with a wildcard', 5, 0x30, "0001 'a' 06 08 0003 'b/#'", { rule: 'publish-response-topic-wildcard', at: 5, code: 0x82 })
 bad('a topic alias of 0', 5, 0x30, "0001 'a' 03 23 0000", { rule: 'topic-alias-zero', at: 7, code: 0x94 })
 bad('a subscription identifier of 0 in PUBLISH', 5, 0x30, "0001 'a' 02 0b 00", { rule: 'subscription-identifier-zero', at: 7, code: 0x82 })
