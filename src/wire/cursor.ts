@@ -151,9 +151,10 @@ export class Cursor {
                 ? this.uint32(row.name)
                 : this.varint(row.name)
         if (value === 0 && row.notZero) throw zeroProperty(row, start, wrong)
-        if (row.name === 'subscriptionIdentifier' && properties.subscriptionIdentifier !== undefined)
-          properties.subscriptionIdentifier = [properties.subscriptionIdentifier, value].flat()
-        else assign(properties, row.name, value)
+        const before = row.name === 'subscriptionIdentifier' ? properties.subscriptionIdentifier : undefined
+        if (before === undefined) assign(properties, row.name, value)
+        else if (typeof before === 'number') properties.subscriptionIdentifier = [before, value]
+        else before.push(value)
       }
     }
   }

@@ -17,7 +17,10 @@ const pairsInOrder = new WeakMap<UserProperties, [string, string][]>()
 /** Adds a user property as it comes from the wire; remembers the order, which must survive forwarding [MQTT-3.3.2-18]. */
 export function addUserProperty(all: UserProperties, name: string, value: string): void {
   const before = all[name]
-  all[name] = before === undefined ? value : [before, value].flat()
+  // One packet may hold millions of them: each is added without a look at those before it.
+  if (before === undefined) all[name] = value
+  else if (typeof before === 'string') all[name] = [before, value]
+  else before.push(value)
   const pairs = pairsInOrder.get(all)
   if (pairs === undefined) pairsInOrder.set(all, [[name, value]])
   else pairs.push([name, value])
@@ -28,8 +31,14 @@ export function userPropertyPairs(all: UserProperties): [string, string][] {
   const grouped = Object.entries(all).flatMap(([name, value]) => [value].flat().map((one): [string, string] => [name, one]))
   const ordered = pairsInOrder.get(all)
   if (ordered === undefined || ordered.length !== grouped.length) return grouped
-  const unchanged = grouped.every(([name, value]) => ordered.some((pair) => pair[0] === name && pair[1] === value))
-  return unchanged ? ordered : grouped
+  const passed = new Map<string, number>()
+  const isUnchanged = ordered.every(([name, value]) => {
+    const index = passed.get(name) ?? 0
+    passed.set(name, index + 1)
+    const values = all[name]
+    return (Array.isArray(values) ? values[index] : index === 0 && values) === value
+  })
+  return isUnchanged ? ordered : grouped
 }
 
 /** The properties of MQTT 5, under one name each. Which packet may carry which is in wire/properties.ts. */

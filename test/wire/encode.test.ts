@@ -161,6 +161,28 @@ describe('user properties', () => {
     ])
   })
 
+  test('of one name go in the order that somebody gave them since', () => {
+    const all = inOrder(['a', '1'], ['b', '2'], ['a', '3'])
+    all.a = ['3', '1']
+    expect(userPropertyPairs(all)).toEqual([
+      ['a', '3'],
+      ['a', '1'],
+      ['b', '2'],
+    ])
+  })
+
+  // As long as the square of their number, it would be minutes.
+  test.each([
+    ['of one name', 1],
+    ['of as many names', 100_000],
+  ])('take no longer each when there are many of them, %s', (_title, names) => {
+    const all = inOrder(...Array.from({ length: 100_000 }, (_none, index) => [`${index % names}`, `${index}`] as const))
+    const packet: Packet = { cmd: 'publish', topic: 'a', payload: Buffer.alloc(0), qos: 0, dup: false, retain: false, properties: { userProperties: all } }
+    const back = decoded(encode(packet, 5), 5)
+    expect(pairsOf('cmd' in back ? back : packet)).toEqual(pairsOf(packet))
+    expect(userPropertyPairs(all).at(-1)).toEqual([`${99_999 % names}`, '99999'])
+  })
+
   test('may be named like what every object has', () => {
     const packet = decoded(hex("90 14 0001 10 26 0009 '__proto__' 0002 'ok' 00"), 5, 'server')
     expect(packet).toMatchObject({ cmd: 'suback', granted: [0] })
