@@ -1,5 +1,5 @@
 /**
- * Whatever lawful clients do, in whatever pieces their bytes come, however often they lose their connection and whenever they
+ * Whatever lawful clients do, in whatever pieces their bytes come, however often they lose their connection or take it over, and whenever they
  * subscribe and unsubscribe: what the three levels of quality of service promise is kept (section 4.3), nothing comes that
  * nobody asked for, and nothing is left behind.
  */
@@ -30,6 +30,7 @@ const action = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('answer' as const), who, cuts, count: fc.integer({ min: 1, max: 6 }) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('settle' as const), who }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('drop' as const), who }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('takeover' as const), who }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('return' as const), who }) },
 )
 
@@ -125,7 +126,12 @@ test('what each quality of service promises is kept, nothing comes that nobody a
         else if (step.kind === 'unsubscribe') one.unsubscribe(step.filter, step.cuts)
         else if (step.kind === 'answer') one.answer(step.count, step.cuts)
         else if (step.kind === 'settle') await one.settle()
-        else {
+        else if (step.kind === 'takeover') {
+          // It connects once more, while its older connection stands [MQTT-3.1.4-3].
+          drops++
+          one.read()
+          await one.connect()
+        } else {
           drops++
           away.add(step.who)
           await one.drop()
