@@ -45,7 +45,7 @@ export function handleAcknowledgement(packet: AcknowledgementPacket, connection:
       session.acknowledged(id)
       return
     }
-    entry.awaits = 'pubcomp'
+    session.inFlight.received(entry)
     connection.sendPacket(connection.version === 5 ? { cmd: 'pubrel', messageId: id, reasonCode: 0 } : { cmd: 'pubrel', messageId: id }, {
       kind: 'reply',
       packet,

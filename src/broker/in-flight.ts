@@ -9,6 +9,8 @@ export interface InFlightDelivery {
   readonly connection: number
   /** What the client has to send next. */
   awaits: 'puback' | 'pubrec' | 'pubcomp'
+  /** Which PUBREC of the session came for it, counted from 1; undefined while none did. */
+  received?: number
 }
 
 /**
@@ -18,6 +20,7 @@ export interface InFlightDelivery {
 export class InFlight {
   readonly #deliveries = new Map<number, InFlightDelivery[]>()
   #size = 0
+  #received = 0
 
   get size(): number {
     return this.#size
@@ -46,6 +49,17 @@ export class InFlight {
     if (same.length === 0) this.#deliveries.delete(id)
     if (first !== undefined) this.#size--
     return first
+  }
+
+  /** The client has a QoS 2 message: what is left to do is PUBREL and PUBCOMP. */
+  received(entry: InFlightDelivery): void {
+    entry.awaits = 'pubcomp'
+    entry.received ??= ++this.#received
+  }
+
+  /** Those of which only PUBCOMP is awaited, in the order in which their PUBRECs came [MQTT-4.6.0-4]. */
+  released(): InFlightDelivery[] {
+    return [...this.all()].filter(({ awaits }) => awaits === 'pubcomp').sort((one, other) => (one.received ?? 0) - (other.received ?? 0))
   }
 
   /** All of them, oldest first. */

@@ -120,16 +120,16 @@ export class Session {
   }
 
   /**
-   * Sends again what was in flight, in order, with DUP set [MQTT-4.4.0-1, MQTT-3.3.1-1, MQTT-4.6.0-1], as far as the client's
+   * Sends again what was in flight, in order, with DUP set [MQTT-4.4.0-1, MQTT-3.3.1-1, MQTT-4.6.0-1, -4], as far as the client's
    * receive maximum has room; the rest follows when there is some. What a plugin has sent on this connection already, around
    * CONNACK, does not come again.
    */
   resend(): void {
     const { connection } = this
     if (connection === undefined) return
-    const before = [...this.inFlight.all()].filter((entry) => entry.connection !== connection.number)
-    this.#resends = before.filter((entry) => entry.awaits !== 'pubcomp')
-    for (const entry of before) if (entry.awaits === 'pubcomp') connection.sendPacket({ cmd: 'pubrel', messageId: entry.id }, { kind: 'resend' })
+    const isBefore = (entry: InFlightDelivery) => entry.connection !== connection.number
+    this.#resends = [...this.inFlight.all()].filter((entry) => isBefore(entry) && entry.awaits !== 'pubcomp')
+    for (const { id } of this.inFlight.released().filter(isBefore)) connection.sendPacket({ cmd: 'pubrel', messageId: id }, { kind: 'resend' })
     this.pump()
   }
 

@@ -78,6 +78,20 @@ describe.each([3, 4, 5] as const)('the session of a client of level %i', (versio
   })
 })
 
+test.each([3, 4, 5] as const)('PUBREL goes out again in the order in which PUBREC came, before messages (level %i) [MQTT-4.6.0-4]', async (version) => {
+  const server = await memoryServer()
+  const first = await join(server, 'me', keep(version))
+  await subscribe(first, 'a', 2)
+  for (let count = 0; count < 4; count++) server.publish({ topic: 'a', qos: 2 })
+  await first.count(6)
+  for (const messageId of [4, 1, 2, 4]) await first.send({ cmd: 'pubrec', messageId }).next('pubrel')
+  first.reset()
+  await first.end()
+  const again = await join(server, 'me', keep(version))
+  await again.settled()
+  expect(answers(again)).toEqual(['pubrel 4', 'pubrel 1', 'pubrel 2', 'publish DUP 3', 'pingresp'])
+})
+
 describe('session expiry (MQTT 5)', () => {
   test('ends the session so long after the connection, and not before [MQTT-3.1.2-23]', async () => {
     const { server, clock } = await virtualServer()
