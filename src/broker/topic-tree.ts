@@ -1,8 +1,10 @@
 /** A tree of topic levels: finds the filters that match a topic, and the topics that match a filter, by walking levels. */
 
+type Children<V> = Map<string, Node<V>> | undefined
+
 interface Node<V> {
   value: V | undefined
-  children: Map<string, Node<V>> | undefined
+  children: Children<V>
 }
 
 function makeNode<V>(): Node<V> {
@@ -79,56 +81,90 @@ export class TopicTree<V> {
   /** Calls `found` with the value of each stored filter that matches a topic. Takes time by matches, not by filters. */
   matchTopic(topic: string, found: (value: V) => void): void {
     if (this.#size === 0) return
-    const levels = topic.split('/')
     // Wildcards in the first level do not match topics that begin with $ [MQTT-4.7.2-1].
-    matchLevels(this.#root, levels, 0, topic.charCodeAt(0) !== 36, found)
+    matchLevels(this.#root, topic.split('/'), topic.charCodeAt(0) !== 36, found)
   }
 
   /** Calls `found` with the value of each stored topic that matches a filter. */
   matchFilter(filter: string, found: (value: V) => void): void {
-    if (this.#size > 0) matchWildcards(this.#root, filter.split('/'), 0, found)
+    if (this.#size > 0) matchWildcards(this.#root, filter.split('/'), found)
   }
 }
 
-function matchLevels<V>(node: Node<V>, levels: readonly string[], depth: number, wildcards: boolean, found: (value: V) => void): void {
-  const { children } = node
-  if (depth === levels.length) {
-    if (node.value !== undefined) found(node.value)
-    // 'a/#' matches 'a' as well.
-    const below = children?.get('#')?.value
-    if (below !== undefined) found(below)
-    return
+// A topic may have 65536 levels, which is more than calls can be nested: what branches off is kept in a list instead.
+
+function matchLevels<V>(root: Node<V>, levels: readonly string[], wildcards: boolean, found: (value: V) => void): void {
+  let later: { node: Node<V>; depth: number }[] | undefined
+  let node: Node<V> | undefined = root
+  let depth = 0
+  for (;;) {
+    const children: Children<V> = node.children
+    const takesWildcards = depth > 0 || wildcards
+    const all: Node<V> | undefined = takesWildcards ? children?.get('#') : undefined
+    if (depth < levels.length) {
+      // In this order: what is equal, what + takes, what # takes.
+      const exact: Node<V> | undefined = children?.get(levels[depth] ?? '')
+      const plus: Node<V> | undefined = takesWildcards ? children?.get('+') : undefined
+      depth++
+      if (all !== undefined) (later ??= []).push({ node: all, depth: Number.POSITIVE_INFINITY })
+      if (plus !== undefined && exact !== undefined) (later ??= []).push({ node: plus, depth })
+      node = exact ?? plus
+    } else {
+      if (node.value !== undefined) found(node.value)
+      // 'a/#' matches 'a' as well.
+      if (depth === levels.length && all?.value !== undefined) found(all.value)
+      node = undefined
+    }
+    if (node !== undefined) continue
+    const next = later?.pop()
+    if (next === undefined) return
+    node = next.node
+    depth = next.depth
   }
-  if (children === undefined) return
-  const exact = children.get(levels[depth] ?? '')
-  if (exact !== undefined) matchLevels(exact, levels, depth + 1, true, found)
-  if (!wildcards) return
-  const plus = children.get('+')
-  if (plus !== undefined) matchLevels(plus, levels, depth + 1, true, found)
-  const all = children.get('#')?.value
-  if (all !== undefined) found(all)
 }
 
-function matchWildcards<V>(node: Node<V>, levels: readonly string[], depth: number, found: (value: V) => void): void {
-  if (depth === levels.length) {
-    if (node.value !== undefined) found(node.value)
-    return
+function matchWildcards<V>(root: Node<V>, levels: readonly string[], found: (value: V) => void): void {
+  const open: { rest: Iterator<[string, Node<V>]>; depth: number }[] = []
+  let node: Node<V> | undefined = root
+  let depth = 0
+  for (;;) {
+    while (node !== undefined) {
+      const children: Children<V> = node.children
+      const value: V | undefined = node.value
+      const level = levels[depth]
+      node = undefined
+      if (level === undefined) {
+        if (value !== undefined) found(value)
+      } else if (level === '#') {
+        if (depth > 0 && value !== undefined) found(value)
+        for (const [name, child] of children ?? []) if (depth > 0 || !name.startsWith('$')) valuesBelow(child, found)
+      } else if (level === '+') {
+        if (children !== undefined) open.push({ rest: children.entries(), depth })
+      } else {
+        node = children?.get(level)
+        depth++
+      }
+    }
+    const last = open.at(-1)
+    if (last === undefined) return
+    const step = last.rest.next()
+    if (step.done === true) open.pop()
+    else if (last.depth > 0 || !step.value[0].startsWith('$')) {
+      node = step.value[1]
+      depth = last.depth + 1
+    }
   }
-  const level = levels[depth] ?? ''
-  if (level === '#') {
-    if (depth > 0 && node.value !== undefined) found(node.value)
-    for (const [name, child] of node.children ?? []) if (depth > 0 || !name.startsWith('$')) valuesBelow(child, found)
-    return
-  }
-  if (level === '+') {
-    for (const [name, child] of node.children ?? []) if (depth > 0 || !name.startsWith('$')) matchWildcards(child, levels, depth + 1, found)
-    return
-  }
-  const child = node.children?.get(level)
-  if (child !== undefined) matchWildcards(child, levels, depth + 1, found)
 }
 
-function valuesBelow<V>(node: Node<V>, found: (value: V) => void): void {
-  if (node.value !== undefined) found(node.value)
-  if (node.children !== undefined) for (const child of node.children.values()) valuesBelow(child, found)
+function valuesBelow<V>(root: Node<V>, found: (value: V) => void): void {
+  const open: Iterator<Node<V>>[] = []
+  let node: Node<V> | undefined = root
+  for (;;) {
+    if (node?.value !== undefined) found(node.value)
+    if (node?.children !== undefined) open.push(node.children.values())
+    const step = open.at(-1)?.next()
+    if (step === undefined) return
+    if (step.done === true) open.pop()
+    node = step.done === true ? undefined : step.value
+  }
 }

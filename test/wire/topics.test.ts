@@ -75,6 +75,18 @@ describe('a topic filter', () => {
     expect(retainedFor(filter, [topic])).toEqual([])
   })
 
+  test.each([
+    ['+/'.repeat(32_767), 'a/'.repeat(32_767)],
+    ['/+'.repeat(32_767), '/'.repeat(32_767)],
+    [`${'a/'.repeat(32_766)}#`, 'a/'.repeat(32_766)],
+    ['#', '/'.repeat(65_535)],
+    ['+/#', '/'.repeat(65_535)],
+  ])('matches a topic of as many levels as there may be: case %#', (filter, topic) => {
+    expect(topicMatches(filter, topic)).toBe(true)
+    expect(found([filter, 'a/+', topic], topic)).toEqual([filter, topic].sort())
+    expect(retainedFor(filter, ['b', topic]).at(0)).toBe(topic)
+  })
+
   test('matches what a subscriber gets', async () => {
     const server = await memoryServer()
     const client = connectMemory(server)
