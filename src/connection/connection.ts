@@ -1,57 +1,45 @@
 /**
  * The spine: the whole way of a byte through one connection, in and out.
  *
- *   transport.data → wire hook → FrameReader → decode → record → packetIn hook → broker
- *   transport.write ← wire hook ← one buffer per tick ← record ← plan executor ← send hook ← send()
+ *                    ┌ inbox ──────────────────────────────────────────┐ ┌ turns ───────────────┐
+ *   transport.data → wire hook → FrameReader → decode → record → checks → packetIn hook → broker ┐
+ *   transport.write ← wire hook ← one buffer per tick ← record ← plan executor ← send hook ← sendPacket()
+ *                    └ outbox ─────────────────────┘            └ lanes, plan ┘
  */
-
 import { explained } from '../broker/explanation.ts'
 import type { Session } from '../broker/session.ts'
-import { andThen, type Soon, soon } from '../call-hook.ts'
+import { andThen, soon } from '../call-hook.ts'
 import type { Timer } from '../clock.ts'
 import { MqttestError } from '../errors.ts'
 import type { RuleName } from '../lint/rules.ts'
-import { type Sighting, type Verdict, type Violation, violationOf, violationOfMalformed } from '../lint/violation.ts'
+import { type Sighting, type Verdict, type Violation, violationOf } from '../lint/violation.ts'
 import type { Transport, TransportKind } from '../net/transport.ts'
 import type { Random } from '../random.ts'
 import type { Run } from '../run.ts'
-import { authorOf, type CloseHow, completePlan, ownStep, type Plan, type StallStep, type StepInput } from '../steps.ts'
+import { type CloseHow, completePlan, ownStep, type StallStep, type StepInput } from '../steps.ts'
 import type { ConnectionTaps } from '../tap-interest.ts'
 import { decode } from '../wire/decode.ts'
 import { encode } from '../wire/encode.ts'
-import { type Frame, FrameReader } from '../wire/frame.ts'
+import { FrameReader } from '../wire/frame.ts'
 import { Malformed } from '../wire/malformed.ts'
-import {
-  type AuthPacket,
-  type Command,
-  type ConnectPacket,
-  type Packet,
-  type PacketOf,
-  type Properties,
-  type ProtocolVersion,
-  type PublishPacket,
-  packetTypes,
-} from '../wire/packet.ts'
-import { placeOfPacketId } from '../wire/places.ts'
+import type { AuthPacket, Command, ConnectPacket, Packet, PacketOf, Properties, ProtocolVersion } from '../wire/packet.ts'
 import { headOf, type PacketBytes, whole } from '../wire/split.ts'
+import { AuthExchange, type Challenge } from './auth-exchange.ts'
 import { type Cause, causes } from './cause.ts'
+import { Inbox } from './inbox.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { Lanes } from './lanes.ts'
 import type { DisconnectInfo } from './lifecycle.ts'
 import { Outbox } from './outbox.ts'
 import type { PlanLane } from './plan.ts'
-import { isRepeated, isSameMessage, type RequestPacket, Requests } from './requests.ts'
+import { Requests } from './requests.ts'
 import { type CloseExpectation, type ExpectOptions, type Pattern, Script, type ScriptInput } from './script.ts'
-import { handleViolation, recordViolation } from './violations.ts'
-import { WireLane } from './wire-lane.ts'
+import { handleViolation } from './violations.ts'
 
 /**
  * Where a connection stands: nothing read yet; CONNECT is being decided on; CONNACK with success is sent; over.
  */
 export type Phase = 'new' | 'connecting' | 'connected' | 'closed'
-
-/** Queued packets at which reading pauses until some are handled. */
-const queueHighWater = 256
 
 /** How long a client may take to read the rest, and to close its side, after a connection has ended. */
 const lingerMs = 2000
@@ -88,25 +76,18 @@ export class Connection {
   /** @internal */
   readonly transport: Transport
   /** @internal */
+  readonly inbox: Inbox
+  /** @internal */
   readonly outbox: Outbox
-  readonly #reader: FrameReader
+  /** What the client has asked that is not answered yet. @internal */
+  readonly requests = new Requests()
+  /** @internal */
+  readonly auth = new AuthExchange(this)
   readonly #keepAlive: KeepAlive
-  readonly #requests = new Requests()
   #connectTimer: Timer | undefined
   #lingerTimer: Timer | undefined
-  /** Packets that wait for the one before them. */
-  #queue: { packet: Packet; raw: Buffer }[] = []
-  #busy = false
   /** The last packet is on its way; see `sendLast`. */
   #leaving = false
-  /** The client said more after DISCONNECT. */
-  #saidMore = false
-  #reading = false
-  #started = false
-  /** Nothing is read: the way in stands still. */
-  #stalledIn = false
-  /** What is read is thrown away. */
-  #deaf = false
   /** That the client ends is not heard either. */
   #hidesEnd = false
   /** How it ended meanwhile. */
@@ -114,8 +95,6 @@ export class Connection {
   /** The server has closed its half. */
   #mute = false
   #lanes: Lanes | undefined
-  #exchange: ((packet: AuthPacket | undefined) => void) | undefined
-  #wireIn: WireLane | undefined
   #states: Map<object, unknown> | undefined
   /** Acknowledgements by packet id that the client may say although none is awaited; see `forgive`. */
   #forgiven: Map<number, number> | undefined
@@ -126,8 +105,8 @@ export class Connection {
     this.run = run
     this.number = number
     this.transport = transport
+    this.inbox = new Inbox(this)
     this.outbox = new Outbox(this)
-    this.#reader = new FrameReader(run.settings.maximumPacketSize)
     this.#keepAlive = new KeepAlive(run, this)
     this.openedMs = run.clock.now()
     this.lastReceivedMs = this.openedMs
@@ -158,20 +137,22 @@ export class Connection {
     return this.phase === 'closed'
   }
 
+  /** Whether what the client says is still heard: it is open, and the last packet is not on its way. @internal */
+  get listens(): boolean {
+    return this.phase !== 'closed' && !this.#leaving
+  }
+
   // ── In ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Lets the `connection` hook speak, then begins to read. @internal */
   start(): void {
     const { run } = this
-    if (!this.#stalledIn) this.#awaitConnect()
+    if (!this.inbox.stalled) this.#awaitConnect()
     const plan = run.hooks.connection.isUsed()
       ? soon<readonly StepInput[] | undefined>((done) => run.hooks.connection.callAsync(this, (_error, result) => done(result ?? undefined)))
       : undefined
     void andThen(plan, (steps) => {
-      const begin = () => {
-        this.#started = true
-        this.updateReading()
-      }
+      const begin = () => this.inbox.begin()
       if (steps === undefined || steps.length === 0 || this.closed) begin()
       else this.lanes.run(completePlan(steps), causes.script, { done: begin })
     })
@@ -186,174 +167,7 @@ export class Connection {
   #data(chunk: Buffer): void {
     this.bytesIn += chunk.length
     if (!this.#hidesEnd) this.lastReceivedMs = this.run.clock.now()
-    if (this.#wireIn !== undefined || this.run.hookSet.tapsOf(this).wantsWire('in')) {
-      this.#wireIn ??= new WireLane(this, 'in', (bytes) => this.#read(bytes))
-      this.#wireIn.push(chunk)
-    } else this.#read(chunk)
-  }
-
-  #read(bytes: Buffer): void {
-    if (this.closed || this.#leaving) {
-      this.#afterTheEnd(bytes)
-      return
-    }
-    const malformed = this.#reader.push(bytes, this.#onFrame)
-    if (malformed !== undefined && !this.closed && !this.#leaving) {
-      const rest = this.#reader.rest()
-      // A CONNECT that is too large is refused in its own version, as far as it came.
-      if (this.phase === 'new' && (rest[0] ?? 0) >> 4 === 1) this.version = versionOf(rest, 2 + rest.subarray(1, 5).findIndex((byte) => byte < 128))
-      this.#refuse(malformed, rest)
-    }
-    if (this.closed) this.#afterTheEnd(this.#reader.unread)
-  }
-
-  /** Nothing that comes after DISCONNECT is heard; it is said once [MQTT-3.14.4-1]. */
-  #afterTheEnd(bytes: Buffer): void {
-    if (bytes.length === 0 || this.#saidMore || this.ended?.by !== 'client' || this.ended.how !== 'disconnect') return
-    this.#saidMore = true
-    this.violate('packet-after-disconnect', { raw: bytes, offset: 0, detail: `${bytes.length} bytes` })
-  }
-
-  readonly #onFrame = (frame: Frame): boolean => {
-    const { type, bytes, bodyOffset } = frame
-    if (type === 1 && this.phase === 'new') this.version = versionOf(bytes, bodyOffset)
-    const decoded = decode(frame, this.version)
-    this.run.journal.packet(this.number, 'in', bytes, this.version, undefined)
-    this.counts[type] = (this.counts[type] ?? 0) + 1
-    let packet: Packet
-    if (decoded instanceof Malformed) {
-      // Without an authentication method, AUTH is wrong whatever stands in it [MQTT-4.12.0-7].
-      if (type === 15 && this.version === 5 && this.#method === undefined) this.violate('auth-without-method', { raw: bytes, offset: 0 })
-      else this.#refuse(decoded, bytes)
-      const goesOn = !this.closed && !this.#leaving
-      if (!goesOn || decoded.packet === undefined) return goesOn
-      packet = decoded.packet
-    } else packet = decoded
-    if (bodyOffset > 2 && bytes[bodyOffset - 1] === 0) {
-      this.violate('remaining-length-not-minimal', { packet, raw: bytes, offset: 1 })
-      if (this.closed || this.#leaving) return false
-    }
-    if ((packet.cmd === 'publish' || packet.cmd === 'subscribe' || packet.cmd === 'unsubscribe') && !this.#mayAsk(packet, bytes)) return !this.closed
-    if (this.#deaf) return true
-    this.#lanes?.signal(packet.cmd)
-    if (this.#busy || this.#stalledIn) {
-      if (packet.cmd === 'auth' && this.#exchange !== undefined) this.#answerExchange(packet, bytes)
-      else if (this.phase === 'connecting' && this.#method !== undefined && packet.cmd !== 'auth' && packet.cmd !== 'disconnect')
-        this.violate('packets-before-connack-with-auth', { packet, raw: bytes, offset: 0, detail: packet.cmd.toUpperCase() }) // [MQTT-3.1.2-30]
-      else if (packet.cmd === 'disconnect' && this.phase === 'connecting') this.#handle(packet, bytes)
-      else {
-        this.#queue.push({ packet, raw: bytes })
-        if (this.#queue.length === queueHighWater) this.updateReading()
-      }
-    } else this.#handle(packet, bytes)
-    return !this.closed && !this.#leaving
-  }
-
-  /** Checks the packet id of a request, and how many messages have no answer yet; notes that this one came. */
-  #mayAsk(packet: RequestPacket, raw: Buffer): boolean {
-    const { session, version } = this
-    const { messageId } = packet
-    if (session === undefined || messageId === undefined) return true
-    const isResend = session.unfinished !== undefined && packet.cmd === 'publish' && this.#isResend(session.unfinished, messageId, packet)
-    if (isResend && !packet.dup && this.violate('resend-without-dup', { packet, raw, offset: 0, detail: `id ${messageId}` }) === 'disconnect') return false // [MQTT-3.3.1-1]
-    const earlier = this.#requests.get(messageId)
-    // Not released: of this connection, or of one before it.
-    const isReceived = session.received.has(messageId)
-    if (!isResend && (earlier !== undefined || isReceived)) {
-      const isAgain = isReceived ? packet.cmd === 'publish' && packet.qos === 2 && packet.dup : earlier !== undefined && isRepeated(earlier, packet, version)
-      if (!isAgain && this.violate('packet-id-in-use', { packet, raw, offset: placeOfPacketId(raw), detail: `id ${messageId}` }) === 'disconnect') return false
-    }
-    // A message that is sent again is the same message; on another connection it counts again, as one that has no answer there.
-    if (isReceived && packet.cmd === 'publish' && earlier !== undefined) return true
-    this.#requests.came(messageId, packet)
-    if (version !== 5 || packet.cmd !== 'publish') return true
-    const { receiveMaximum } = this.run.settings
-    const { messages } = this.#requests
-    if (messages <= receiveMaximum) return true
-    return this.violate('receive-maximum-exceeded', { packet, raw, offset: 0, detail: `${messages} of ${receiveMaximum}` }) !== 'disconnect'
-  }
-
-  /** Whether a message had no answer when the connection before this one ended. It is asked once only. */
-  #isResend(unfinished: Map<number, PublishPacket>, id: number, packet: PublishPacket): boolean {
-    const before = unfinished.get(id)
-    return unfinished.delete(id) && before !== undefined && isSameMessage(before, packet)
-  }
-
-  /** Gives a packet to the `packetIn` hook, then to the broker; packets behind it wait while one is decided on. */
-  #handle(packet: Packet, raw: Buffer): void {
-    const failed = (error: unknown) => this.run.coreFailed(`handling ${packet.cmd.toUpperCase()}`, error, this)
-    try {
-      const handled = this.#decide(packet, raw)
-      if (!(handled instanceof Promise)) return
-      this.#busy = true
-      handled.then(() => this.#goOn()).catch(failed)
-    } catch (error) {
-      failed(error)
-    }
-  }
-
-  #goOn(): void {
-    this.#busy = false
-    const full = this.#queue.length >= queueHighWater
-    while (!this.#busy && !this.#stalledIn && !this.closed) {
-      const next = this.#queue.shift()
-      if (next === undefined) break
-      this.#handle(next.packet, next.raw)
-    }
-    if (full) this.updateReading()
-  }
-
-  #decide(packet: Packet, raw: Buffer): Soon<void> {
-    const { run } = this
-    if (this.#leaving) return undefined
-    if (this.phase === 'new' && packet.cmd !== 'connect') {
-      if (!run.core) return undefined
-      this.violate('first-packet-not-connect', { packet, raw, offset: 0, detail: packet.cmd.toUpperCase() }) // [MQTT-3.1.0-1]
-      return undefined
-    }
-    if (packet.cmd === 'connect') {
-      if (this.phase !== 'new') {
-        this.violate('second-connect', { packet, raw, offset: 0 }) // [MQTT-3.1.0-2]
-        return undefined
-      }
-      this.connect = packet
-      // Scopes may ask for what it says.
-      this.taps = undefined
-      this.clientId = packet.clientId
-      this.phase = 'connecting'
-      this.#connectTimer?.cancel()
-    }
-    if (!run.hookSet.tapsOf(this).wantsPacketIn(packet)) return run.handle(packet, this, raw)
-    return andThen(
-      soon<readonly StepInput[] | undefined>((done) => run.hooks.packetIn.callAsync(packet, this, (_error, plan) => done(plan ?? undefined))),
-      (plan) => {
-        if (this.closed) return undefined
-        const handle = () => run.handle(packet, this, raw)
-        return plan === undefined ? handle() : this.#answer(completePlan(plan), packet, handle)
-      },
-    )
-  }
-
-  /** A plugin answers in the broker's place. Where its plan has a { pass }, the packets behind wait until the broker had its turn. */
-  #answer(plan: Plan, packet: Packet, handle: () => Soon<void>): Soon<void> {
-    let waits = plan.some((step) => 'pass' in step)
-    let settle: { resolve: () => void; reject: (error: unknown) => void } | undefined
-    const over = () => {
-      waits = false
-      settle?.resolve()
-    }
-    const pass = () => {
-      const handled = handle()
-      if (handled instanceof Promise) handled.then(over, (error: unknown) => settle?.reject(error))
-      else over()
-      return handled
-    }
-    const author = authorOf(plan)
-    this.lanes.run(plan, { kind: 'reply', packet, faults: author === undefined ? [] : [author.plugin] }, { done: over, pass })
-    if (!waits || this.closed) return undefined
-    return new Promise((resolve, reject) => {
-      settle = { resolve, reject }
-    })
+    this.inbox.push(chunk)
   }
 
   #end(): void {
@@ -361,16 +175,16 @@ export class Connection {
       this.transport.end()
       return
     }
-    if (this.#wireIn?.waiting === true) {
+    if (this.inbox.waiting) {
       // Bytes that a plugin still holds back count as not yet come; so does the FIN behind them.
-      this.#wireIn.whenIdle(() => this.#end())
+      this.inbox.whenIdle(() => this.#end())
       return
     }
     if (this.#hidesEnd) {
       this.#hiddenEnd = () => this.#end()
       return
     }
-    this.#reportRest()
+    this.inbox.reportRest()
     this.#finish({ by: 'client', how: 'fin', reason: 'the client closed without DISCONNECT', reasonCode: undefined })
     this.outbox.flush()
     this.#lingerThenDestroy()
@@ -382,20 +196,13 @@ export class Connection {
     this.session?.pump()
   }
 
-  /** The client is gone: says so where it left in the middle of a packet. */
-  #reportRest(): void {
-    if (this.#reader.held === 0) return
-    const detail = `${this.#reader.held} bytes of it came`
-    recordViolation(this, violationOf('packet-cut-short', this.version, { raw: this.#reader.rest(), detail }), 'warn')
-  }
-
   /** The transport is gone. */
   #transportClosed(reset: boolean, reason?: string): void {
     this.#lingerTimer?.cancel()
     this.outbox.cancel()
     this.run.transportClosed(this)
     const tell = () => {
-      if (!this.closed) this.#reportRest()
+      if (!this.closed) this.inbox.reportRest()
       this.#finish({
         by: 'client',
         how: reset ? 'rst' : 'fin',
@@ -417,10 +224,6 @@ export class Connection {
   /** The same for a violation that is made already, such as a plugin's finding. @internal */
   violated(violation: Violation): Verdict {
     return handleViolation(this, violation)
-  }
-
-  #refuse(malformed: Malformed, raw: Buffer): void {
-    this.violated(violationOfMalformed(malformed, this.version, raw))
   }
 
   // ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -454,7 +257,7 @@ export class Connection {
   /** The broker takes it for gone. What its session leaves unanswered is sent again on the next connection, or should be. */
   #leave(info: DisconnectInfo): void {
     const { session } = this
-    if (session?.connection === this) session.left(this.#requests.unfinished())
+    if (session?.connection === this) session.left(this.requests.unfinished())
     this.run.broker().disconnected(this, info)
   }
 
@@ -491,7 +294,7 @@ export class Connection {
     const type = (head[0] ?? 0) >> 4
     this.counts[16 + type] = (this.counts[16 + type] ?? 0) + 1
     this.bytesOut += bytes.length
-    this.#requests.sent(type, head)
+    this.requests.sent(type, head)
     this.run.journal.packet(this.number, 'out', bytes, this.version, cause.kind, cause.faults)
   }
 
@@ -503,7 +306,17 @@ export class Connection {
 
   /** How many plans wait. @internal */
   get pendingPlans(): number {
-    return (this.#lanes?.pending ?? 0) + (this.#wireIn?.waiting === true ? 1 : 0) + (this.outbox.waiting ? 1 : 0)
+    return (this.#lanes?.pending ?? 0) + (this.inbox.waiting ? 1 : 0) + (this.outbox.waiting ? 1 : 0)
+  }
+
+  /** CONNECT came. @internal */
+  introduced(packet: ConnectPacket): void {
+    this.connect = packet
+    // Scopes may ask for what it says.
+    this.taps = undefined
+    this.clientId = packet.clientId
+    this.phase = 'connecting'
+    this.#connectTimer?.cancel()
   }
 
   /** CONNECT was accepted. `keepAlive` is in seconds. @internal */
@@ -586,11 +399,9 @@ export class Connection {
     this.ended = info
     this.#connectTimer?.cancel()
     this.#keepAlive.stop()
-    this.#reader.close()
-    this.#wireIn?.cancel()
-    this.#queue = []
+    this.inbox.close()
     this.#lanes?.cancel()
-    this.#endExchange(undefined)
+    this.auth.end(undefined)
     this.run.journal.add({ type: 'close', connection: this.number, ...info })
     if (wasAccepted) this.#leave(info)
     this.run.connectionClosed(this)
@@ -619,9 +430,9 @@ export class Connection {
     }
     // A CONNECT that is not read may well have come.
     if (way !== 'out') this.#connectTimer?.cancel()
-    if (way !== 'out' && discard) this.#deaf = true
+    if (way !== 'out' && discard) this.inbox.deaf = true
     else if (way !== 'out') {
-      this.#stalledIn = true
+      this.inbox.stalled = true
       this.#keepAlive.stop()
     }
     if (hideEnd) this.#hidesEnd = true
@@ -636,35 +447,27 @@ export class Connection {
 
   /** Ends a stall; what was held back is sent. */
   resume(): void {
-    if (!this.outbox.stalled && !this.#stalledIn && !this.#deaf && !this.#hidesEnd) return
-    const wasDeaf = this.#stalledIn || this.#deaf
-    this.#stalledIn = false
-    this.#deaf = false
+    const { inbox } = this
+    if (!this.outbox.stalled && !inbox.stalled && !inbox.deaf && !this.#hidesEnd) return
+    const wasDeaf = inbox.stalled || inbox.deaf
+    inbox.stalled = false
+    inbox.deaf = false
     this.lastReceivedMs = this.run.clock.now()
     if (wasDeaf && !this.closed && this.connect === undefined) this.#awaitConnect()
     if (this.phase === 'connected' && !this.#leaving && this.session !== undefined) this.#keepAlive.start(this.session.keepAlive)
     this.outbox.resume()
     if (this.#mute) this.outbox.whenIdle(() => this.transport.end())
     this.updateReading()
-    if (!this.#busy && this.#queue.length > 0) this.#goOn()
+    inbox.turns.goOn()
     this.#hidesEnd = false
     const end = this.#hiddenEnd
     this.#hiddenEnd = undefined
     end?.()
   }
 
-  /** Whether so many packets wait to be handled that no more are read. @internal */
-  get backlogged(): boolean {
-    return this.#queue.length >= queueHighWater
-  }
-
   /** Reads, or pauses, as things stand. @internal */
   updateReading(): void {
-    const wanted = this.#started && !this.#stalledIn && !this.outbox.congested && !this.backlogged
-    if (wanted === this.#reading) return
-    this.#reading = wanted
-    if (wanted) this.transport.resume()
-    else this.transport.pause()
+    this.inbox.updateReading()
   }
 
   // ── For plugins ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -674,7 +477,7 @@ export class Connection {
    * behind it not: what the receive maximum of a server limits [MQTT-3.3.4-7].
    */
   get unanswered(): number {
-    return this.#requests.messages - this.#queue.filter(({ packet }) => packet.cmd === 'publish' && packet.qos > 0).length
+    return this.requests.messages - this.inbox.turns.messages
   }
 
   /**
@@ -682,7 +485,7 @@ export class Connection {
    * violation 'packet-too-large'; where that is tolerated, nothing more is read.
    */
   limitPackets(bytes: number, types: readonly Command[]): void {
-    for (const type of types) this.#reader.limitType(packetTypes[type], bytes)
+    for (const type of types) this.inbox.limit(type, bytes)
   }
 
   /** Lets plans go on that wait with { until: name }; the client's next packet of a type is a signal of its name. */
@@ -729,34 +532,8 @@ export class Connection {
    * taps of `authorize`: enhanced authentication (section 4.12). Left out, the reason code is 0x18 and the method is that of
    * CONNECT [MQTT-4.12.0-2, -5]; bytes or text alone are the authentication data.
    */
-  exchange(challenge: Omit<AuthPacket, 'cmd'> | Buffer | string): Promise<AuthPacket | undefined> {
-    const packet = typeof challenge === 'string' || Buffer.isBuffer(challenge) ? { properties: { authenticationData: Buffer.from(challenge) } } : challenge
-    const properties = { ...(this.#method !== undefined && { authenticationMethod: this.#method }), ...packet.properties }
-    this.sendPacket({ cmd: 'auth', reasonCode: 0x18, ...packet, properties }, causes.exchange)
-    this.outbox.flush()
-    return new Promise((resolve) => {
-      if (this.closed) resolve(undefined)
-      else this.#exchange = resolve
-    })
-  }
-
-  /** The authentication method that CONNECT named. */
-  get #method(): string | undefined {
-    return this.connect?.properties?.authenticationMethod
-  }
-
-  #answerExchange(packet: AuthPacket, raw: Buffer): void {
-    const method = packet.properties?.authenticationMethod
-    if (method !== this.#method)
-      this.violate(method === undefined ? 'auth-method-missing' : 'auth-method-mismatch', { packet, raw, offset: 0 }) // [MQTT-4.12.0-5]
-    else if (packet.reasonCode !== 0x18) this.violate('auth-unexpected', { packet, raw, offset: 2 })
-    else this.#endExchange(packet)
-  }
-
-  #endExchange(packet: AuthPacket | undefined): void {
-    const answer = this.#exchange
-    this.#exchange = undefined
-    answer?.(packet)
+  exchange(challenge: Challenge): Promise<AuthPacket | undefined> {
+    return this.auth.ask(challenge)
   }
 
   // ── For tests: see script.ts ────────────────────────────────────────────────────────────────────────────────────
@@ -835,11 +612,4 @@ export class Connection {
   toString(): string {
     return `connection ${this.number}${this.clientId ? ` (${this.clientId})` : ''}`
   }
-}
-
-/** The version that a CONNECT speaks, as far as its bytes tell; 4 where they do not. */
-function versionOf(bytes: Buffer, bodyOffset: number): ProtocolVersion {
-  const nameLength = ((bytes[bodyOffset] ?? 0) << 8) | (bytes[bodyOffset + 1] ?? 0)
-  const level = (bytes[bodyOffset + 2 + nameLength] ?? 4) & 0x7f
-  return level === 5 ? 5 : level === 3 ? 3 : 4
 }

@@ -37,10 +37,10 @@ export class KeepAlive {
 
   /** Whether silence is the client's: what it says is not read while too much waits, either for the server or for the client. */
   #isHeard(): boolean {
-    const { backlogged, bytesOut, outbox } = this.#connection
+    const { bytesOut, inbox, outbox } = this.#connection
     const taken = bytesOut - outbox.unsent
     const takesSomething = outbox.congested && taken !== this.#taken
     this.#taken = taken
-    return !backlogged && !takesSomething
+    return !inbox.turns.backlogged && !takesSomething
   }
 }
