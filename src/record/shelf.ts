@@ -9,6 +9,7 @@ import { decode } from '../wire/decode.ts'
 import { Malformed } from '../wire/malformed.ts'
 import { type Command, commandByType, type Packet, type ProtocolVersion } from '../wire/packet.ts'
 import { headOf, isSplit, type PacketBytes, whole } from '../wire/split.ts'
+import { Arena } from './arena.ts'
 import type { Direction, JournalRecord, PacketRecord } from './journal.ts'
 
 /** When the run began, by both clocks. */
@@ -132,6 +133,7 @@ export class Shelf {
   /** One less than the number of places, which is a power of two: the place of a record is `serial & mask`. */
   #mask = 63
   #columns = new Columns(64)
+  #arena = new Arena()
   #oldest = 0
   #next = 0
 
@@ -167,14 +169,17 @@ export class Shelf {
     faults: readonly string[] | undefined,
   ): void {
     const place = this.#newPlace()
+    const serial = this.#next - 1
     const columns = this.#columns
+    const arena = this.#arena
     const first = headOf(raw)
-    columns.memory[place] = first.buffer
-    columns.starts[place] = first.byteOffset
-    // Not the pieces themselves, which would be three objects that live on.
+    arena.keep(first, serial)
+    columns.memory[place] = arena.memory
+    columns.starts[place] = arena.start
     if (isSplit(raw)) {
-      columns.payloads[place] = raw.payload.buffer
-      columns.payloadStarts[place] = raw.payload.byteOffset
+      arena.keep(raw.payload, serial)
+      columns.payloads[place] = arena.memory
+      columns.payloadStarts[place] = arena.start
       columns.headLengths[place] = first.length
     }
     columns.causes[place] = cause
@@ -182,7 +187,7 @@ export class Shelf {
     columns.times[place] = atMs
     columns.tags[place] = connection * 16 + version * 2 + (direction === 'out' ? 1 : 0)
     if (faults !== undefined && faults.length > 0)
-      columns.records[place] = new LazyPacketRecord(this.#next - 1, atMs, connection, direction, whole(raw), version, cause, faults, this.#epoch)
+      columns.records[place] = new LazyPacketRecord(serial, atMs, connection, direction, whole(raw), version, cause, faults, this.#epoch)
   }
 
   /** The record with a serial number, while it is held. */
@@ -199,6 +204,7 @@ export class Shelf {
     this.#columns.records[place] = undefined
     this.#columns.memory[place] = nothing
     this.#columns.payloads[place] = undefined
+    this.#arena.letGo(this.#oldest)
     return this.#columns.lengths[place] ?? 0
   }
 
@@ -206,6 +212,7 @@ export class Shelf {
   clear(): void {
     this.#mask = 63
     this.#columns = new Columns(64)
+    this.#arena = new Arena()
     this.#oldest = this.#next
   }
 
@@ -227,8 +234,10 @@ export class Shelf {
     const payload = payloads[place]
     const length = lengths[place] ?? 0
     const headLength = payload === undefined ? length : (headLengths[place] ?? 0)
-    const head = Buffer.from(memory[place] ?? nothing, starts[place], headLength)
-    return payload === undefined ? head : Buffer.concat([head, Buffer.from(payload, payloadStarts[place], length - headLength)], length)
+    const from = memory[place] ?? nothing
+    const head = Buffer.from(from, starts[place], headLength)
+    if (payload !== undefined) return Buffer.concat([head, Buffer.from(payload, payloadStarts[place], length - headLength)], length)
+    return this.#arena.owns(from) ? Buffer.from(head) : head
   }
 
   #make(serial: number, place: number): PacketRecord {

@@ -1,5 +1,5 @@
 /** What a test sees of a server: connections, records, reports, quiet. */
-import { definePlugin, describePacket } from 'mqttest'
+import { definePlugin, describePacket, type Server } from 'mqttest'
 import { connectMemory } from 'mqttest/testing'
 import { describe, expect, test } from 'vitest'
 import { join, messages, subscribe } from '../support/client.ts'
@@ -114,6 +114,53 @@ describe('the journal', () => {
     const held = server.records({ type: 'packet' }).reduce((sum, record) => sum + (record.type === 'packet' ? record.raw.length : 0), 0)
     expect(held).toBeLessThanOrEqual(10_000)
     expect(held).toBeGreaterThan(8000)
+  })
+
+  // As it came and as it went out, of every size: together with others, too large for that.
+  const payloadOf = (seed: number) =>
+    Buffer.alloc([1100, 5000, 30_000, 60_000, 100_000][seed % 16] ?? 20_000, Buffer.from([seed & 255, seed >> 8, 1, 2, 3, 4, 5]))
+  const published = (server: Server) =>
+    server.records({ cmd: 'publish' }).flatMap((record) => (record.type === 'packet' && record.packet?.cmd === 'publish' ? [record.packet.payload] : []))
+
+  /** A client that has heard itself so often, in whole or by what is held of it. */
+  async function echoed(server: Server, times: number, each: (seed: number) => void = () => undefined): Promise<void> {
+    const client = await join(server, 'me')
+    await subscribe(client, 'a')
+    for (let seed = 0; seed < times; seed++) {
+      client.send({ cmd: 'publish', topic: 'a', payload: payloadOf(seed) })
+      await client.next('publish')
+      each(seed)
+    }
+  }
+
+  test.each([120, 123, 126, 129, 132])('holds large packets as they were, the last of %s', async (times) => {
+    const server = await memoryServer({ journal: { bytes: 2_000_000 } })
+    await echoed(server, times)
+    const held = published(server)
+    expect(held.length).toBeGreaterThan(70)
+    for (const [index, payload] of held.entries()) {
+      const seed = times - Math.ceil((held.length - index) / 2)
+      expect(payload.equals(payloadOf(seed)), `message ${seed}`).toBe(true)
+    }
+  })
+
+  test('uses their memory again, but not of those that somebody has read', async () => {
+    const server = await memoryServer({ journal: { bytes: 1_000_000 } })
+    const read: { payload: Buffer; seed: number }[] = []
+    await echoed(server, 120, (seed) => {
+      if (seed % 10 === 7)
+        read.push(
+          ...published(server)
+            .slice(-2)
+            .map((payload) => ({ payload, seed })),
+        )
+    })
+    expect(read).toHaveLength(24)
+    for (const { payload, seed } of read) expect(payload.equals(payloadOf(seed)), `message ${seed}`).toBe(true)
+    await server.reset()
+    expect(published(server)).toEqual([])
+    await echoed(server, 2)
+    expect(published(server).map((payload, index) => payload.equals(payloadOf(index >> 1)))).toEqual([true, true, true, true])
   })
 
   test('may hold nothing at all; waiting still works', async () => {
