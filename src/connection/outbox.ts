@@ -55,8 +55,9 @@ export class Outbox {
   /** Writes what is in line, in one write. */
   flush(): void {
     if (this.#line.length === 0 || this.#stalled) return
-    const pieces = withNeighboursJoined(this.#line)
     const total = this.#bytes
+    // Large payloads have no neighbours; looking for them costs as much as what it saves where there are some.
+    const pieces = total / this.#line.length > worthNoCopy ? this.#line : withNeighboursJoined(this.#line)
     this.#line = []
     this.#bytes = 0
     const isTapped = this.#lane !== undefined || this.#connection.run.hookSet.tapsOf(this.#connection).wantsWire('out')

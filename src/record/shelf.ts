@@ -8,8 +8,7 @@
 import { decode } from '../wire/decode.ts'
 import { Malformed } from '../wire/malformed.ts'
 import { type Command, commandByType, type Packet, type ProtocolVersion } from '../wire/packet.ts'
-import { headOf, isSplit, type PacketBytes, whole } from '../wire/split.ts'
-import { Arena } from './arena.ts'
+import { isSplit, type PacketBytes, SplitPacket, whole } from '../wire/split.ts'
 import type { Direction, JournalRecord, PacketRecord } from './journal.ts'
 
 /** When the run began, by both clocks. */
@@ -85,16 +84,10 @@ const nothing = new ArrayBuffer(0)
 /** The values of so many records. A place without a record is a packet that nobody has asked for. */
 class Columns {
   readonly records: (JournalRecord | undefined)[]
-  /** The memory that a packet lies in; of one in two pieces, that of its head. */
-  readonly memory: ArrayBufferLike[]
-  /** The memory of a payload that lies elsewhere. The pieces are joined when the record is made. */
-  readonly payloads: (ArrayBufferLike | undefined)[]
+  /** The memory that a packet lies in, or both of its pieces, which are joined when its record is made. */
+  readonly memory: (ArrayBufferLike | SplitPacket)[]
   readonly causes: (string | undefined)[]
   readonly starts: Uint32Array
-  readonly payloadStarts: Uint32Array
-  /** Of a packet in two pieces. */
-  readonly headLengths: Uint32Array
-  /** Of the whole packet. */
   readonly lengths: Uint32Array
   readonly times: Float64Array
   /** The number of the connection from bit 4 up, the version in bits 1 to 3, and in bit 0 whether the packet went out. */
@@ -102,12 +95,9 @@ class Columns {
 
   constructor(places: number) {
     this.records = new Array<JournalRecord | undefined>(places).fill(undefined)
-    this.memory = new Array<ArrayBufferLike>(places).fill(nothing)
-    this.payloads = new Array<ArrayBufferLike | undefined>(places).fill(undefined)
+    this.memory = new Array<ArrayBufferLike | SplitPacket>(places).fill(nothing)
     this.causes = new Array<string | undefined>(places).fill(undefined)
     this.starts = new Uint32Array(places)
-    this.payloadStarts = new Uint32Array(places)
-    this.headLengths = new Uint32Array(places)
     this.lengths = new Uint32Array(places)
     this.times = new Float64Array(places)
     this.tags = new Uint32Array(places)
@@ -116,11 +106,8 @@ class Columns {
   take(place: number, from: Columns, fromPlace: number): void {
     this.records[place] = from.records[fromPlace]
     this.memory[place] = from.memory[fromPlace] ?? nothing
-    this.payloads[place] = from.payloads[fromPlace]
     this.causes[place] = from.causes[fromPlace]
     this.starts[place] = from.starts[fromPlace] ?? 0
-    this.payloadStarts[place] = from.payloadStarts[fromPlace] ?? 0
-    this.headLengths[place] = from.headLengths[fromPlace] ?? 0
     this.lengths[place] = from.lengths[fromPlace] ?? 0
     this.times[place] = from.times[fromPlace] ?? 0
     this.tags[place] = from.tags[fromPlace] ?? 0
@@ -133,7 +120,6 @@ export class Shelf {
   /** One less than the number of places, which is a power of two: the place of a record is `serial & mask`. */
   #mask = 63
   #columns = new Columns(64)
-  #arena = new Arena()
   #oldest = 0
   #next = 0
 
@@ -169,25 +155,16 @@ export class Shelf {
     faults: readonly string[] | undefined,
   ): void {
     const place = this.#newPlace()
-    const serial = this.#next - 1
     const columns = this.#columns
-    const arena = this.#arena
-    const first = headOf(raw)
-    arena.keep(first, serial)
-    columns.memory[place] = arena.memory
-    columns.starts[place] = arena.start
-    if (isSplit(raw)) {
-      arena.keep(raw.payload, serial)
-      columns.payloads[place] = arena.memory
-      columns.payloadStarts[place] = arena.start
-      columns.headLengths[place] = first.length
-    }
+    const inPieces = isSplit(raw)
+    columns.memory[place] = inPieces ? raw : raw.buffer
     columns.causes[place] = cause
+    columns.starts[place] = inPieces ? 0 : raw.byteOffset
     columns.lengths[place] = raw.length
     columns.times[place] = atMs
     columns.tags[place] = connection * 16 + version * 2 + (direction === 'out' ? 1 : 0)
     if (faults !== undefined && faults.length > 0)
-      columns.records[place] = new LazyPacketRecord(serial, atMs, connection, direction, whole(raw), version, cause, faults, this.#epoch)
+      columns.records[place] = new LazyPacketRecord(this.#next - 1, atMs, connection, direction, whole(raw), version, cause, faults, this.#epoch)
   }
 
   /** The record with a serial number, while it is held. */
@@ -203,8 +180,6 @@ export class Shelf {
     const place = this.#oldest++ & this.#mask
     this.#columns.records[place] = undefined
     this.#columns.memory[place] = nothing
-    this.#columns.payloads[place] = undefined
-    this.#arena.letGo(this.#oldest)
     return this.#columns.lengths[place] ?? 0
   }
 
@@ -212,7 +187,6 @@ export class Shelf {
   clear(): void {
     this.#mask = 63
     this.#columns = new Columns(64)
-    this.#arena = new Arena()
     this.#oldest = this.#next
   }
 
@@ -229,21 +203,11 @@ export class Shelf {
     this.#columns = columns
   }
 
-  #bytesAt(place: number): Buffer {
-    const { memory, payloads, starts, payloadStarts, headLengths, lengths } = this.#columns
-    const payload = payloads[place]
-    const length = lengths[place] ?? 0
-    const headLength = payload === undefined ? length : (headLengths[place] ?? 0)
-    const from = memory[place] ?? nothing
-    const head = Buffer.from(from, starts[place], headLength)
-    if (payload !== undefined) return Buffer.concat([head, Buffer.from(payload, payloadStarts[place], length - headLength)], length)
-    return this.#arena.owns(from) ? Buffer.from(head) : head
-  }
-
   #make(serial: number, place: number): PacketRecord {
-    const { times, tags, causes } = this.#columns
+    const { memory, starts, lengths, times, tags, causes } = this.#columns
     const tag = tags[place] ?? 0
-    const raw = this.#bytesAt(place)
+    const kept = memory[place] ?? nothing
+    const raw = kept instanceof SplitPacket ? kept.joined() : Buffer.from(kept, starts[place], lengths[place])
     const level = (tag >> 1) & 7
     const version = level === 5 ? 5 : level === 3 ? 3 : 4
     const direction = (tag & 1) === 1 ? 'out' : 'in'
