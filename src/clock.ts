@@ -74,6 +74,11 @@ export function deadline(delayMs: number, action: () => void): Timer {
   return { cancel: () => captured.clearTimeout(handle) }
 }
 
+/** Calls back when the event loop has read what is there to be read now. */
+export function endOfTurn(action: () => void): void {
+  captured.setImmediate(action)
+}
+
 /** Resolves when what the event loop has at hand is done. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => captured.setImmediate(resolve))

@@ -11,7 +11,6 @@ export class Connections {
   readonly #open = new Map<number, Connection>()
   readonly #transports = new Set<Connection>()
   #ended: Connection[] = []
-  #dirty: Connection[] = []
   #whenEmpty: (() => void) | undefined
   /** Connections that were accepted; the number of the next. */
   accepted = 0
@@ -50,16 +49,6 @@ export class Connections {
   transportClosed(connection: Connection): void {
     this.#transports.delete(connection)
     if (this.#transports.size === 0) this.#whenEmpty?.()
-  }
-
-  /** Writes a connection's output when the present work is done, so that a tick makes one write. */
-  flushSoon(connection: Connection): void {
-    if (this.#dirty.push(connection) > 1) return
-    queueMicrotask(() => {
-      const dirty = this.#dirty
-      this.#dirty = []
-      for (const one of dirty) one.outbox.flush()
-    })
   }
 
   /** Forgets those that ended, and counts from 0 again. */

@@ -13,6 +13,7 @@ import type { Settings } from './settings.ts'
 import type { PlanAuthor } from './steps.ts'
 import type { HookSet } from './tap-guard.ts'
 import type { Packet } from './wire/packet.ts'
+import type { WriteTurns } from './write-turns.ts'
 
 /** What a client's violations lead to: 'off' records only what ends a connection; 'fail' fails the run. */
 export type LintMode = 'off' | 'warn' | 'fail'
@@ -33,8 +34,8 @@ export interface Run {
   readonly core: boolean
   /** Arms a timer, after the `timer` hook had its say; undefined where the answer is "never". See timers.ts. */
   arm(kind: TimerKind, delayMs: number, action: (chosenMs: number) => void, connection?: Connection, again?: boolean): Timer | undefined
-  /** Writes the connection's output when what is at hand is done, so that a tick makes one write. */
-  flushSoon(connection: Connection): void
+  /** When connections write what they have in line. */
+  readonly writeTurns: WriteTurns
   /** A connection has ended; its transport may still be on its way out. */
   connectionClosed(connection: Connection): void
   /** The transport of a connection is gone. */

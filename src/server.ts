@@ -35,6 +35,7 @@ import { completePacket, type PropertiesInput } from './steps.ts'
 import { type Fault, HookSet, type PluginHooks } from './tap-guard.ts'
 import { Timers } from './timers.ts'
 import type { Command, PacketOf, QoS } from './wire/packet.ts'
+import { WriteTurns } from './write-turns.ts'
 
 /** A message that a test publishes in the server's name. */
 export interface ServerMessage {
@@ -142,7 +143,7 @@ export class Server {
       lint,
       core: options.core !== false,
       arm: (kind, delayMs, action, connection, again) => this.#timers.arm(kind, delayMs, action, connection, again),
-      flushSoon: (connection) => this.#connections.flushSoon(connection),
+      writeTurns: new WriteTurns(this.#journal),
       connectionClosed: (connection) => this.#connectionClosed(connection),
       transportClosed: (connection) => this.#connections.transportClosed(connection),
       planFailed: ({ plugin, hook }, cause, connection) =>

@@ -166,6 +166,7 @@ export class Connection {
 
   #data(chunk: Buffer): void {
     this.bytesIn += chunk.length
+    this.run.writeTurns.read(chunk.length)
     if (!this.#hidesEnd) this.lastReceivedMs = this.run.clock.now()
     this.inbox.push(chunk)
   }

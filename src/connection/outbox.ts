@@ -46,7 +46,7 @@ export class Outbox {
 
   /** Puts bytes in line; they are written when the present work is done. */
   put(bytes: PacketBytes): void {
-    if (this.#line.length === 0) this.#connection.run.flushSoon(this.#connection)
+    if (this.#line.length === 0) this.#connection.run.writeTurns.soon(this)
     this.#bytes += bytes.length
     if (isSplit(bytes)) this.#line.push(bytes.head, bytes.payload)
     else this.#line.push(bytes)
