@@ -20,7 +20,7 @@ import type { Random } from './random.ts'
 import type { FaultRecord } from './record/journal.ts'
 import { checkScope, type Scope, scopeCondition, standingCondition } from './scope.ts'
 import { completePlan, type Plan, signPlan } from './steps.ts'
-import { ConnectionTaps, RouteTaps, type TapInterest } from './tap-interest.ts'
+import { ConnectionTaps, RouteTaps, type TapInterest, tapsFor } from './tap-interest.ts'
 import { type Packet, packetTypes } from './wire/packet.ts'
 
 /** How a plugin taps one hook: `hooks.send.tap('why', (steps, cause, connection) => ...)`. */
@@ -134,6 +134,8 @@ export class HookSet {
   readonly hooks: Hooks = createHooks()
   readonly #owner: GuardOwner
   readonly #taps: TapInterest[] = []
+  /** What the connection that was asked about last got; mostly the next one gets the same. */
+  #lastTaps = new ConnectionTaps([], 0)
   /** Grows with every change of what is tapped. */
   #version = 0
   #route: RouteTaps | undefined
@@ -146,9 +148,11 @@ export class HookSet {
   tapsOf(connection: Connection): ConnectionTaps {
     const known = connection.taps
     if (known !== undefined && known.version === this.#version) return known
-    const made = new ConnectionTaps(this.#taps, connection, this.#version)
-    connection.taps = made
-    return made
+    const taps = tapsFor(this.#taps, connection)
+    const last = this.#lastTaps
+    if (last.version !== this.#version || !sameItems(last.taps, taps)) this.#lastTaps = new ConnectionTaps(taps, this.#version)
+    connection.taps = this.#lastTaps
+    return this.#lastTaps
   }
 
   /** Whether anybody may have an opinion on who gets a message. */

@@ -97,10 +97,16 @@ function mayMatch(
   return dup === undefined || dup === message.dup
 }
 
-/** The taps that may act on one connection. */
+/** Those of all taps that may act on a connection. */
+export function tapsFor(all: readonly TapInterest[], connection: Connection): TapInterest[] {
+  return all.filter((tap) => tap.isEnabled() && (tap.mayFit === undefined || tap.mayFit(connection)))
+}
+
+/** What the taps that may act on a connection are interested in. Connections with the same taps share it. */
 export class ConnectionTaps {
   /** The state of the hooks that it was made from. */
   readonly version: number
+  readonly taps: readonly TapInterest[]
   readonly #send: PacketInterest
   readonly #packetIn: PacketInterest
   /** By the bit of the kind of request. */
@@ -108,11 +114,11 @@ export class ConnectionTaps {
   readonly #hooks: ReadonlySet<HookName>
   readonly #wire: { readonly in: boolean; readonly out: boolean }
 
-  constructor(all: readonly TapInterest[], connection: Connection, version: number) {
+  constructor(taps: readonly TapInterest[], version: number) {
     this.version = version
-    const mine = all.filter((tap) => tap.isEnabled() && (tap.mayFit === undefined || tap.mayFit(connection)))
-    const of = (hook: HookName) => mine.filter((tap) => tap.hook === hook)
-    this.#hooks = new Set(mine.map(({ hook }) => hook))
+    this.taps = taps
+    const of = (hook: HookName) => taps.filter((tap) => tap.hook === hook)
+    this.#hooks = new Set(taps.map(({ hook }) => hook))
     this.#send = new PacketInterest(of('send'))
     this.#packetIn = new PacketInterest(of('packetIn'))
     const requests = of('authorize').map((tap) => ({ tap, bits: kindMask(tap.filter) }))

@@ -13,8 +13,8 @@ export class Requests {
   /** The last one that came: mostly it is answered before the next one comes, and then no table is needed. */
   #newest: RequestPacket | undefined
   #newestId = 0
-  /** Those before it, by packet id. */
-  readonly #older = new Map<number, RequestPacket>()
+  /** Those before it, by packet id; made when there is one. */
+  #older: Map<number, RequestPacket> | undefined
   #messages = 0
 
   /** How many messages have no answer yet. */
@@ -25,13 +25,16 @@ export class Requests {
   /** The one that has no answer yet and a packet id. */
   get(id: number): RequestPacket | undefined {
     if (this.#newest !== undefined && this.#newestId === id) return this.#newest
-    return this.#older.size === 0 ? undefined : this.#older.get(id)
+    return this.#older?.get(id)
   }
 
   /** One came. It takes the place of one with the same packet id. */
   came(id: number, request: RequestPacket): void {
     this.#answered(id)
-    if (this.#newest !== undefined) this.#older.set(this.#newestId, this.#newest)
+    if (this.#newest !== undefined) {
+      this.#older ??= new Map()
+      this.#older.set(this.#newestId, this.#newest)
+    }
     this.#newest = request
     this.#newestId = id
     if (request.cmd === 'publish') this.#messages++
@@ -39,7 +42,7 @@ export class Requests {
 
   /** A packet was sent: PUBACK, PUBCOMP, SUBACK, UNSUBACK, and PUBREC with an error, end a request (section 4.9). */
   sent(type: number, bytes: Buffer): void {
-    if (this.#newest === undefined && this.#older.size === 0) return
+    if (this.#newest === undefined && (this.#older === undefined || this.#older.size === 0)) return
     if (type !== 4 && type !== 5 && type !== 7 && type !== 9 && type !== 11) return
     let at = 1
     while ((bytes[at] ?? 0) >= 0x80) at++
@@ -51,7 +54,7 @@ export class Requests {
   unfinished(): Map<number, PublishPacket> | undefined {
     if (this.#messages === 0) return undefined
     const messages = new Map<number, PublishPacket>()
-    for (const [id, request] of this.#older) if (request.cmd === 'publish') messages.set(id, request)
+    for (const [id, request] of this.#older ?? []) if (request.cmd === 'publish') messages.set(id, request)
     if (this.#newest?.cmd === 'publish') messages.set(this.#newestId, this.#newest)
     return messages
   }
@@ -60,7 +63,7 @@ export class Requests {
     const request = this.get(id)
     if (request === undefined) return
     if (request === this.#newest) this.#newest = undefined
-    else this.#older.delete(id)
+    else this.#older?.delete(id)
     if (request.cmd === 'publish') this.#messages--
   }
 }
