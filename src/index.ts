@@ -1,6 +1,5 @@
 /** The public names of mqttest, listed one by one. */
 
-export { type Answer, type AnswerInput, type Answers, type AnswersInput, decide, endConnection, endsAtOnce, type ReasonInput } from './answer.ts'
 export type { AuthorizeRequest, Decision } from './broker/authorize.ts'
 export type { Delivery, Message, MessageReason } from './broker/message.ts'
 export type { DropReason, Session, Subscription } from './broker/session.ts'
@@ -15,12 +14,12 @@ export type { DisconnectInfo, TimerInfo, TimerKind } from './connection/lifecycl
 export type { CloseExpectation, ExpectOptions } from './connection/script.ts'
 export { type Duration, parseDuration } from './duration.ts'
 export { type ErrorCode, errorCodes, MqttestError, PluginError, RunFailedError, type SourceLocation } from './errors.ts'
-export { type Filter, fitsFilter, type OneOrMore } from './filter.ts'
-export type { HookName, PacketIdState, PlanResult } from './hooks.ts'
-export type { Disposer } from './installer.ts'
+export { type Filter, fitsFilter, type OneOrMore } from './hooks/filter.ts'
+export type { HookName, PacketIdState, PlanResult } from './hooks/hooks.ts'
+export { fitsPattern, type Scope } from './hooks/scope.ts'
+export type { HookTap, PluginHooks, TapFilter, TapOptions } from './hooks/tap-guard.ts'
 export type { Level } from './lint/rules.ts'
 export type { Verdict, Violation } from './lint/violation.ts'
-export { atMoment, type Moment, moment, momentProblem } from './moment.ts'
 export type { Certificate } from './net/certificates.ts'
 export type { ServerEnvironment } from './net/environment.ts'
 export type { ListenOptions } from './net/listen-options.ts'
@@ -28,8 +27,16 @@ export type { CertificateKind, HandshakeFault, TlsOptions } from './net/secure-o
 export type { TransportKind } from './net/transport.ts'
 export type { Upstream, UpstreamListener, UpstreamOptions } from './net/upstream.ts'
 export type { WebSocketOptions } from './net/websocket-options.ts'
-export type { Json, Option, OptionInput, OptionOutput, OptionTable } from './option.ts'
-export { option } from './option-kinds.ts'
+export { type Answer, type AnswerInput, type Answers, type AnswersInput, decide, endConnection, endsAtOnce, type ReasonInput } from './options/answer.ts'
+export { atMoment, type Moment, moment, momentProblem } from './options/moment.ts'
+export type { Json, Option, OptionInput, OptionOutput, OptionTable } from './options/option.ts'
+export { option } from './options/option-kinds.ts'
+export { type PacketPart, packetsOnWire, type WireSelection, wireSelection } from './options/packets-on-wire.ts'
+export { type PayloadInput, toPayload } from './options/payload.ts'
+export { type Selection, selected, selection } from './options/selection.ts'
+export { capture, fillJson, fillTemplate, fillText, fitsTemplate, numbered, type TemplateValues } from './options/template.ts'
+export { appendTextFile, readTextFile, writeTextFile } from './options/text-file.ts'
+export type { Disposer } from './plugin/installer.ts'
 export {
   definePack,
   type Pack,
@@ -40,9 +47,7 @@ export {
   type PackMeta,
   type PluginEntry,
   perConnection,
-} from './pack.ts'
-export { type PacketPart, packetsOnWire, type WireSelection, wireSelection } from './packets-on-wire.ts'
-export { type PayloadInput, toPayload } from './payload.ts'
+} from './plugin/pack.ts'
 export {
   type AnyFactory,
   definePlugin,
@@ -59,7 +64,7 @@ export {
   type SchemaOutput,
   type StandardSchema,
   type Teardown,
-} from './plugin.ts'
+} from './plugin/plugin.ts'
 export type { Random } from './random.ts'
 export { describePacket, describeRecord } from './record/describe.ts'
 export type {
@@ -77,16 +82,11 @@ export type {
 export type { FieldPattern, Pattern } from './record/pattern.ts'
 export type { ConnectionReport, DropReport, FaultCount, PacketCounts, Report, ViolationReport } from './record/report.ts'
 export type { WaitOptions } from './record/wait.ts'
-export type { LintMode } from './run.ts'
-export { fitsPattern, type Scope } from './scope.ts'
-export { type Selection, selected, selection } from './selection.ts'
+export type { LintMode } from './run/run.ts'
 export type { OfflineOptions, RecordFilter, Server, ServerMessage } from './server.ts'
 export type { BrokerOptions } from './settings.ts'
 export { type DumpOptions, type StartOptions, start } from './start.ts'
 export type { Bytes, CloseHow, ConnackInput, FrameKind, PacketInput, Plan, PropertiesInput, PublishInput, Step, StepInput } from './steps.ts'
-export type { HookTap, PluginHooks, TapFilter, TapOptions } from './tap-guard.ts'
-export { capture, fillJson, fillTemplate, fillText, fitsTemplate, numbered, type TemplateValues } from './template.ts'
-export { appendTextFile, readTextFile, writeTextFile } from './text-file.ts'
 export { encode } from './wire/encode.ts'
 export type * from './wire/packet.ts'
 export { commands } from './wire/packet.ts'

@@ -4,7 +4,7 @@
  */
 import { type Duration, durationForm, readDuration } from './duration.ts'
 import { MqttestError, nameHint } from './errors.ts'
-import { type PayloadInput, toPayload } from './payload.ts'
+import { type PayloadInput, toPayload } from './options/payload.ts'
 import { type ConnackPacket, isCommand, type Packet, type Properties, type PublishPacket, packetTypes } from './wire/packet.ts'
 import { propertyRows } from './wire/properties.ts'
 

@@ -1,6 +1,7 @@
 /** AUTH from a client, outside of an exchange that CONNECT began: re-authentication (section 4.12.1). */
-import { andThen, type Soon, soon } from '../call-hook.ts'
+
 import type { Connection } from '../connection/connection.ts'
+import { andThen, type Soon, soon } from '../hooks/call-hook.ts'
 import type { AuthPacket } from '../wire/packet.ts'
 import { placeOfProperty } from '../wire/places.ts'
 import { authorize, type Decision, endedBy } from './authorize.ts'

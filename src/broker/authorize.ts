@@ -1,6 +1,6 @@
 /** What a server may refuse: asked before the broker commits to it. */
 import type { Connection } from '../connection/connection.ts'
-import type { Run } from '../run.ts'
+import type { Run } from '../run/run.ts'
 import type { AuthPacket, ConnectPacket, Properties, PublishPacket, QoS, SubscribePacket, SubscriptionRequest, UnsubscribePacket } from '../wire/packet.ts'
 
 /** What is asked for, by a packet that was so many bytes long as it came. */

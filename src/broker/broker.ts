@@ -1,9 +1,10 @@
 /** What a correct server does with a packet. Knows no socket and no quirk. */
-import type { Soon } from '../call-hook.ts'
+
 import type { Timer } from '../clock.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { DisconnectInfo } from '../connection/lifecycle.ts'
-import type { Run } from '../run.ts'
+import type { Soon } from '../hooks/call-hook.ts'
+import type { Run } from '../run/run.ts'
 import type { Packet, Properties, PublishPacket, QoS, Will } from '../wire/packet.ts'
 import { handleAcknowledgement } from './acknowledge.ts'
 import { handleAuth } from './auth.ts'

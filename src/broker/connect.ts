@@ -1,6 +1,7 @@
 /** CONNECT: who is it, may it, which session, CONNACK (section 3.1.4). */
-import { andThen, type Soon, soon } from '../call-hook.ts'
+
 import type { Connection } from '../connection/connection.ts'
+import { andThen, type Soon, soon } from '../hooks/call-hook.ts'
 import type { RuleName } from '../lint/rules.ts'
 import type { ConnackPacket, ConnectPacket, Properties } from '../wire/packet.ts'
 import { placesOfConnect } from '../wire/places.ts'

@@ -1,6 +1,7 @@
 /** PUBLISH from a client, at each QoS (section 3.3). */
-import { andThen, type Soon, soon } from '../call-hook.ts'
+
 import type { Connection } from '../connection/connection.ts'
+import { andThen, type Soon, soon } from '../hooks/call-hook.ts'
 import type { AcknowledgementPacket, PublishPacket } from '../wire/packet.ts'
 import { placeOfBadText, placeOfProperty } from '../wire/places.ts'
 import { decodeUtf8 } from '../wire/strings.ts'

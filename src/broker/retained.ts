@@ -1,5 +1,5 @@
 /** The last message of each topic that was published with retain [MQTT-3.3.1-5]. */
-import type { Run } from '../run.ts'
+import type { Run } from '../run/run.ts'
 import { hasWildcard } from '../wire/topic-syntax.ts'
 import type { Message } from './message.ts'
 import { TopicTree } from './topic-tree.ts'

@@ -1,5 +1,5 @@
 /** From a message to the sessions that get a copy. */
-import type { Run } from '../run.ts'
+import type { Run } from '../run/run.ts'
 import type { QoS } from '../wire/packet.ts'
 import { hasWildcard, sharedParts } from '../wire/topic-syntax.ts'
 import type { Delivery, Message } from './message.ts'

@@ -1,7 +1,7 @@
 /** What a server keeps for one client id: subscriptions, deliveries in flight, deliveries in line. */
 import type { Timer } from '../clock.ts'
 import type { Connection } from '../connection/connection.ts'
-import type { Run } from '../run.ts'
+import type { Run } from '../run/run.ts'
 import { encodeProperties, encodePublish, encodePublishApart } from '../wire/encode.ts'
 import type { Properties, PublishPacket, SubscriptionRequest } from '../wire/packet.ts'
 import type { PacketBytes } from '../wire/split.ts'

@@ -1,5 +1,5 @@
 /** Sessions by client id: open, resume, take over, expire. */
-import type { Run } from '../run.ts'
+import type { Run } from '../run/run.ts'
 import type { Router } from './router.ts'
 import { Session } from './session.ts'
 

@@ -1,6 +1,7 @@
 /** SUBSCRIBE: a code for each filter, then the retained messages (section 3.8). */
-import { type Soon, soon } from '../call-hook.ts'
+
 import type { Connection } from '../connection/connection.ts'
+import { type Soon, soon } from '../hooks/call-hook.ts'
 import type { RuleName } from '../lint/rules.ts'
 import type { QoS, SubackPacket, SubscribePacket, SubscriptionRequest } from '../wire/packet.ts'
 import { placeOfFilter, placeOfProperty } from '../wire/places.ts'

@@ -1,6 +1,7 @@
 /** UNSUBSCRIBE (section 3.10). */
-import { type Soon, soon } from '../call-hook.ts'
+
 import type { Connection } from '../connection/connection.ts'
+import { type Soon, soon } from '../hooks/call-hook.ts'
 import type { UnsubackPacket, UnsubscribePacket } from '../wire/packet.ts'
 import { allowed, authorize, type Decision, endAfterAnswer, endedBy } from './authorize.ts'
 import type { Broker } from './broker.ts'

@@ -2,7 +2,7 @@
 import type { Timer } from '../clock.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { DisconnectInfo } from '../connection/lifecycle.ts'
-import type { Run } from '../run.ts'
+import type { Run } from '../run/run.ts'
 import type { Will } from '../wire/packet.ts'
 import type { Session } from './session.ts'
 

@@ -1,5 +1,5 @@
 /** Values that stand alone, such as `ack-delay:200ms`: which option they are for. */
-import type { Option } from '../option.ts'
+import type { Option } from '../options/option.ts'
 
 type Described = Pick<Option<unknown, unknown>, 'read'>
 

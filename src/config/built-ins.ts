@@ -1,7 +1,7 @@
 /** The plugins and packs that come with mqttest, by name. Known only through plugins/by-name.ts, which loads each when asked. */
 import { byName } from '../../plugins/by-name.ts'
-import { type AnyPackFactory, isPackFactory } from '../pack.ts'
-import { type AnyFactory, isFactory } from '../plugin.ts'
+import { type AnyPackFactory, isPackFactory } from '../plugin/pack.ts'
+import { type AnyFactory, isFactory } from '../plugin/plugin.ts'
 
 /** The names of what is built in. */
 export function builtInNames(): string[] {

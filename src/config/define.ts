@@ -1,9 +1,9 @@
 /** What may stand in a config file, and `defineConfig`, which gives an editor its types. */
 import type * as builtIns from '../../plugins/index.ts'
 import type * as builtInPacks from '../../plugins/packs/index.ts'
-import type { AnyPackFactory, PackFactory, PackInUse } from '../pack.ts'
-import type { AnyFactory, Plugin, PluginDefinition, PluginFactory } from '../plugin.ts'
-import type { Scope } from '../scope.ts'
+import type { Scope } from '../hooks/scope.ts'
+import type { AnyPackFactory, PackFactory, PackInUse } from '../plugin/pack.ts'
+import type { AnyFactory, Plugin, PluginDefinition, PluginFactory } from '../plugin/plugin.ts'
 import type { StartOptions } from '../start.ts'
 
 /**

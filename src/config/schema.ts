@@ -1,6 +1,6 @@
 /** The JSON Schema of a config file, which editors complete JSON and YAML with. Written into the package when it is built. */
-import { isPackFactory } from '../pack.ts'
-import { isFactory } from '../plugin.ts'
+import { isPackFactory } from '../plugin/pack.ts'
+import { isFactory } from '../plugin/plugin.ts'
 import type { Settings } from '../settings.ts'
 import type { startOptionKeys } from '../start.ts'
 import { builtIns } from './built-ins.ts'

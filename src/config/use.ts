@@ -10,10 +10,10 @@
  *     ack-delay:200ms,-,1s                      several: one for each connection in turn; - leaves a connection alone
  */
 import { isMqttestError, MqttestError, nameHint } from '../errors.ts'
-import type { Option } from '../option.ts'
-import { isPackFactory, type PluginEntry } from '../pack.ts'
-import { isFactory } from '../plugin.ts'
-import { scopeKeys } from '../scope.ts'
+import { scopeKeys } from '../hooks/scope.ts'
+import type { Option } from '../options/option.ts'
+import { isPackFactory, type PluginEntry } from '../plugin/pack.ts'
+import { isFactory } from '../plugin/plugin.ts'
 import { takerOf } from './alone.ts'
 import { lookUp, makePlugins, resolvePlugins } from './resolve.ts'
 

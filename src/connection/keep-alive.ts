@@ -1,6 +1,6 @@
 /** Ends a connection whose client is silent for one and a half times its keep-alive [MQTT-3.1.2-22]. */
 import type { Timer } from '../clock.ts'
-import type { Run } from '../run.ts'
+import type { Run } from '../run/run.ts'
 import type { Connection } from './connection.ts'
 
 /** The deadline of one connection. Armed again only when it fires: a packet costs it nothing. */

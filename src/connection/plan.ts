@@ -3,7 +3,7 @@
  * answers overlap; `{ wait, block: true }` holds back everything else that leaves the connection. When the connection ends,
  * what was still waiting is dropped.
  */
-import { andThen, type Soon } from '../call-hook.ts'
+import { andThen, type Soon } from '../hooks/call-hook.ts'
 import { authorOf, type CloseHow, type Plan, type Step, type UntilStep } from '../steps.ts'
 import type { Packet } from '../wire/packet.ts'
 import type { Cause } from './cause.ts'

@@ -2,7 +2,7 @@
  * The packets of one connection are handled one after the other: `packetIn` hook, then the broker. While one is decided on, or
  * nothing is heard, those behind it stand in line; CONNECT and AUTH have ways around it, see inbox.ts.
  */
-import { andThen, type Soon, soon } from '../call-hook.ts'
+import { andThen, type Soon, soon } from '../hooks/call-hook.ts'
 import { authorOf, completePlan, type Plan, type StepInput } from '../steps.ts'
 import type { Packet } from '../wire/packet.ts'
 import type { Connection } from './connection.ts'

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../clock.ts'
 import type { DisconnectInfo } from '../connection/lifecycle.ts'
-import type { HookName } from '../hooks.ts'
+import type { HookName } from '../hooks/hooks.ts'
 import type { Verdict, Violation } from '../lint/violation.ts'
 import type { Command, Packet, ProtocolVersion } from '../wire/packet.ts'
 import type { PacketBytes } from '../wire/split.ts'

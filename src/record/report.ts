@@ -2,8 +2,8 @@
 import type { DropReason } from '../broker/session.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { PluginError } from '../errors.ts'
+import type { Fault, Installation } from '../hooks/tap-guard.ts'
 import type { Verdict, Violation } from '../lint/violation.ts'
-import type { Fault, Installation } from '../tap-guard.ts'
 import { type Command, commandByType } from '../wire/packet.ts'
 
 /** Packets by type; a type that did not occur is left out. */

@@ -1,7 +1,8 @@
 /** Checks of what a plugin does to clients: each plays scenarios with it, and compares. */
-import type { Plugin } from '../plugin.ts'
+
+import type { Scope } from '../hooks/scope.ts'
+import type { Plugin } from '../plugin/plugin.ts'
 import { describeRecord } from '../record/describe.ts'
-import type { Scope } from '../scope.ts'
 import { firstDifference } from './difference.ts'
 import { describeOptions, type Subject } from './option-checks.ts'
 import { Player, playScenario, type Stage } from './player.ts'

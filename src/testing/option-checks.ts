@@ -1,8 +1,8 @@
 /** Checks of what a plugin says about itself and its options: no server is needed for them. */
 import { isDeepStrictEqual } from 'node:util'
 import { MqttestError } from '../errors.ts'
-import type { OptionTable } from '../option.ts'
-import { type OptionsSchema, type Plugin, type PluginMeta, pluginApi } from '../plugin.ts'
+import type { OptionTable } from '../options/option.ts'
+import { type OptionsSchema, type Plugin, type PluginMeta, pluginApi } from '../plugin/plugin.ts'
 import { fail } from './rehearsal.ts'
 
 /** A plugin, as the checks see it. */

@@ -1,8 +1,8 @@
 /** Servers on virtual time for one check each, which must leave nothing behind. */
 import { virtualClock } from '../clock.ts'
 import { MqttestError } from '../errors.ts'
-import type { Plugin } from '../plugin.ts'
-import type { Scope } from '../scope.ts'
+import type { Scope } from '../hooks/scope.ts'
+import type { Plugin } from '../plugin/plugin.ts'
 import { start } from '../start.ts'
 import type { Stage } from './player.ts'
 

@@ -1,7 +1,7 @@
 /** `testPlugin`: what every plugin must hold to, as tests. */
 import { MqttestError } from '../errors.ts'
-import { type AnyFactory, instantiate, isFactory, type PluginDefinition } from '../plugin.ts'
-import { looksLikeScope, type Scope } from '../scope.ts'
+import { looksLikeScope, type Scope } from '../hooks/scope.ts'
+import { type AnyFactory, instantiate, isFactory, type PluginDefinition } from '../plugin/plugin.ts'
 import {
   actsInTheExercise,
   canBeSwitchedOff,

@@ -5,9 +5,9 @@ import * as packs from '../../plugins/packs/index.ts'
 import { builtIn, builtInNames, builtIns } from '../../src/config/built-ins.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { resolvePlugins } from '../../src/config/resolve.ts'
-import { isPackFactory } from '../../src/pack.ts'
-import { isFactory } from '../../src/plugin.ts'
-import { flattenPlugins, noLookup } from '../../src/plugin-list.ts'
+import { isPackFactory } from '../../src/plugin/pack.ts'
+import { isFactory } from '../../src/plugin/plugin.ts'
+import { flattenPlugins, noLookup } from '../../src/plugin/plugin-list.ts'
 import { pluginText, project } from './project.ts'
 
 const factories = Object.values(exported).filter(isFactory)

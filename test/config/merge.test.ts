@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
-import { flattenPlugins, noLookup } from '../../src/plugin-list.ts'
+import { flattenPlugins, noLookup } from '../../src/plugin/plugin-list.ts'
 import type { StartOptions } from '../../src/start.ts'
 import { type Files, pluginText, project } from './project.ts'
 

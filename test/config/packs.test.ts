@@ -2,7 +2,7 @@
 import { type AnyFactory, definePack, definePlugin, option, type Plugin, type PluginEntry, perConnection } from 'mqttest'
 import { connectMemory } from 'mqttest/testing'
 import { describe, expect, test } from 'vitest'
-import { flattenPlugins, noLookup } from '../../src/plugin-list.ts'
+import { flattenPlugins, noLookup } from '../../src/plugin/plugin-list.ts'
 import { memoryServer } from '../support/server.ts'
 
 const slow = definePlugin({

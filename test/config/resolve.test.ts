@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { exportedTarget } from '../../src/config/packages.ts'
 import { packagesFor, resolvePlugins } from '../../src/config/resolve.ts'
-import { definePlugin } from '../../src/plugin.ts'
-import { flattenPlugins, noLookup } from '../../src/plugin-list.ts'
+import { definePlugin } from '../../src/plugin/plugin.ts'
+import { flattenPlugins, noLookup } from '../../src/plugin/plugin-list.ts'
 import { type Files, pluginText, project } from './project.ts'
 
 /** The names of the plugins that a list comes to. */

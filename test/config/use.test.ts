@@ -1,7 +1,7 @@
 /** Plugins in one word. */
 import { describe, expect, test } from 'vitest'
 import { parseUse, resolveUse } from '../../src/config/use.ts'
-import { flattenPlugins, noLookup } from '../../src/plugin-list.ts'
+import { flattenPlugins, noLookup } from '../../src/plugin/plugin-list.ts'
 import { pluginText, project } from './project.ts'
 
 function taken(word: string) {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import * as packs from 'mqttest/packs'
 import * as plugins from 'mqttest/plugins'
 import { describe, expect, test } from 'vitest'
-import { flattenPlugins, noLookup } from '../../src/plugin-list.ts'
+import { flattenPlugins, noLookup } from '../../src/plugin/plugin-list.ts'
 import { inventory, packPage, packsOf, pluginsOf } from '../support/plugin-table.ts'
 
 const root = new URL('../../', import.meta.url)

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { turn, virtualClock } from '../../src/clock.ts'
 import { Journal } from '../../src/record/journal.ts'
-import { WriteTurns } from '../../src/write-turns.ts'
+import { WriteTurns } from '../../src/run/write-turns.ts'
 
 /** What the network gives at most at once; behind it there is more. */
 const full = 64 * 1024

@@ -1,8 +1,8 @@
 /** The part of plugins/README.md that is made from what the plugins say about themselves. */
 import type { AnyFactory, Option, OptionTable } from 'mqttest'
-import { type AnyPackFactory, isPackFactory } from '../../src/pack.ts'
-import { isFactory } from '../../src/plugin.ts'
-import { flattenPlugins, noLookup } from '../../src/plugin-list.ts'
+import { type AnyPackFactory, isPackFactory } from '../../src/plugin/pack.ts'
+import { isFactory } from '../../src/plugin/plugin.ts'
+import { flattenPlugins, noLookup } from '../../src/plugin/plugin-list.ts'
 
 /** A plugin that is described by a table of options, as all built-in ones are. */
 interface Described extends AnyFactory {

@@ -1,5 +1,5 @@
 /** The files of a new package that a plugin and a pack have in common. */
-import { pluginApi } from '../../plugin.ts'
+import { pluginApi } from '../../plugin/plugin.ts'
 import { version } from '../version.ts'
 import type { Names } from './names.ts'
 

@@ -3,8 +3,8 @@
  * that many small packets make one write. Where large packets come in faster than they are read, the present work is more than
  * one chunk: each write wakes the client up, which costs more than the rest of a packet.
  */
-import { endOfTurn } from './clock.ts'
-import type { Journal } from './record/journal.ts'
+import { endOfTurn } from '../clock.ts'
+import type { Journal } from '../record/journal.ts'
 
 /** What can be written. */
 interface Line {

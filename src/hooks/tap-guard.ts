@@ -9,19 +9,19 @@
  *
  * It also lets an async function be tapped with plain `tap` on an async hook, which tapable would not wait for.
  */
-import type { AuthorizeRequest, Decision } from './broker/authorize.ts'
-import type { Delivery, Message } from './broker/message.ts'
-import type { Connection } from './connection/connection.ts'
-import { MqttestError, PluginError } from './errors.ts'
+import type { AuthorizeRequest, Decision } from '../broker/authorize.ts'
+import type { Delivery, Message } from '../broker/message.ts'
+import type { Connection } from '../connection/connection.ts'
+import { MqttestError, PluginError } from '../errors.ts'
+import type { Plugin } from '../plugin/plugin.ts'
+import type { Random } from '../random.ts'
+import type { FaultRecord } from '../record/journal.ts'
+import { completePlan, type Plan, signPlan } from '../steps.ts'
+import { type Packet, packetTypes } from '../wire/packet.ts'
 import { checkFilter, countingFilter, type Filter, kindMask, meantBy, packetsOf, requestBit, type Subject, subjectOf, typeMask } from './filter.ts'
 import { createHooks, type HookName, type Hooks } from './hooks.ts'
-import type { Plugin } from './plugin.ts'
-import type { Random } from './random.ts'
-import type { FaultRecord } from './record/journal.ts'
 import { checkScope, type Scope, scopeCondition, standingCondition } from './scope.ts'
-import { completePlan, type Plan, signPlan } from './steps.ts'
 import { ConnectionTaps, RouteTaps, type TapInterest, tapsFor } from './tap-interest.ts'
-import { type Packet, packetTypes } from './wire/packet.ts'
 
 /** How a plugin taps one hook: `hooks.send.tap('why', (steps, cause, connection) => ...)`. */
 export interface HookTap<Args extends readonly unknown[], Result> {
@@ -52,7 +52,7 @@ type ResultOf<K extends HookName> = Hooks[K] extends { call(...args: never): inf
   : K extends 'authorize'
     ? Decision
     : K extends 'connection' | 'packetIn'
-      ? ReturnType<() => readonly import('./steps.ts').StepInput[]>
+      ? ReturnType<() => readonly import('../steps.ts').StepInput[]>
       : undefined
 
 /** The hooks as one plugin sees them. */

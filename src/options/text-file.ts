@@ -1,7 +1,7 @@
 /** Text files of plugins: what they read before they begin, and what they keep. Plugins have no other way to a file. */
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { MqttestError } from './errors.ts'
+import { MqttestError } from '../errors.ts'
 
 function attempt<T>(doing: string, path: string, action: () => T): T {
   try {

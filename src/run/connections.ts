@@ -1,7 +1,7 @@
 /** The connections of one server: those that are open, those that ended lately, and transports on their way out. */
-import { deadline } from './clock.ts'
-import type { Connection } from './connection/connection.ts'
-import { connectionsKept } from './record/report.ts'
+import { deadline } from '../clock.ts'
+import type { Connection } from '../connection/connection.ts'
+import { connectionsKept } from '../record/report.ts'
 
 /** How long a stop waits for bytes that clients do not take, in milliseconds of real time. */
 const patienceMs = 500

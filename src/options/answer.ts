@@ -7,11 +7,11 @@
  *     answer: { v3: 'close', v5: 'not-authorized' }            by version
  *     answer: { v3: 'accept', v5: { answer: 0x87, disconnect: 0x87 }, qos0: 'ignore' }
  */
-import type { AuthorizeRequest, Decision } from './broker/authorize.ts'
-import type { Connection } from './connection/connection.ts'
-import { nameHint } from './errors.ts'
+import type { AuthorizeRequest, Decision } from '../broker/authorize.ts'
+import type { Connection } from '../connection/connection.ts'
+import { nameHint } from '../errors.ts'
+import { type ReasonName, readReasonCode, reasonCodes } from '../wire/reason-codes.ts'
 import { make, type Option } from './option.ts'
-import { type ReasonName, readReasonCode, reasonCodes } from './wire/reason-codes.ts'
 
 /**
  * What is done about one packet.

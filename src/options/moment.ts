@@ -3,13 +3,13 @@
  * after CONNACK; right behind CONNACK where neither is said. Spread {@link moment} into a plugin's options, let
  * {@link momentProblem} check them, and give them to {@link atMoment} with the plan that is to be carried out.
  */
-import type { Connection } from './connection/connection.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { PluginApi } from '../plugin/plugin.ts'
+import type { StepInput } from '../steps.ts'
+import { type Command, commands, type Packet } from '../wire/packet.ts'
 import type { OptionOutput } from './option.ts'
 import { option } from './option-kinds.ts'
-import type { PluginApi } from './plugin.ts'
 import { type Selection, selected, selection } from './selection.ts'
-import type { StepInput } from './steps.ts'
-import { type Command, commands, type Packet } from './wire/packet.ts'
 
 /** The options; without any of them the moment is right behind CONNACK. */
 export const moment = {

@@ -1,6 +1,6 @@
 /** Which connections a plugin acts on. Scope is not the plugin's business: the guard asks it before every tap. */
-import type { Connection } from './connection/connection.ts'
-import { MqttestError, nameHint } from './errors.ts'
+import type { Connection } from '../connection/connection.ts'
+import { MqttestError, nameHint } from '../errors.ts'
 import type { OneOrMore } from './filter.ts'
 
 /**

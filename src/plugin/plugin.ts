@@ -2,19 +2,19 @@
  * Plugins: what they are, how one is made, how its options are checked. A plugin is known by its shape and its name, never
  * by class or reference, so that two copies of mqttest in one tree do not matter.
  */
-import type { AuthorizeRequest } from './broker/authorize.ts'
-import type { Clock } from './clock.ts'
-import type { Connection } from './connection/connection.ts'
-import { MqttestError } from './errors.ts'
-import type { OneOrMore } from './filter.ts'
-import type { Level } from './lint/rules.ts'
-import type { Upstream, UpstreamListener, UpstreamOptions } from './net/upstream.ts'
-import { type OptionInput, type OptionOutput, type OptionTable, readOptions, scaleOptions } from './option.ts'
-import type { Random } from './random.ts'
-import type { Server } from './server.ts'
-import type { StepInput } from './steps.ts'
-import type { HookTap, PluginHooks, TapFilter } from './tap-guard.ts'
-import type { Command, Packet, PacketOf } from './wire/packet.ts'
+import type { AuthorizeRequest } from '../broker/authorize.ts'
+import type { Clock } from '../clock.ts'
+import type { Connection } from '../connection/connection.ts'
+import { MqttestError } from '../errors.ts'
+import type { OneOrMore } from '../hooks/filter.ts'
+import type { HookTap, PluginHooks, TapFilter } from '../hooks/tap-guard.ts'
+import type { Level } from '../lint/rules.ts'
+import type { Upstream, UpstreamListener, UpstreamOptions } from '../net/upstream.ts'
+import { type OptionInput, type OptionOutput, type OptionTable, readOptions, scaleOptions } from '../options/option.ts'
+import type { Random } from '../random.ts'
+import type { Server } from '../server.ts'
+import type { StepInput } from '../steps.ts'
+import type { Command, Packet, PacketOf } from '../wire/packet.ts'
 
 /** The version of the plugin interface that this mqttest has. A plugin for another one is refused with one clear message. */
 export const pluginApi = 1

@@ -1,8 +1,8 @@
 /** The core's timers: the `timer` hook has its say before each is armed, and none outlives the server. */
-import type { Clock, Timer } from './clock.ts'
-import type { Connection } from './connection/connection.ts'
-import type { TimerKind } from './connection/lifecycle.ts'
-import type { Hooks } from './hooks.ts'
+import type { Clock, Timer } from '../clock.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { TimerKind } from '../connection/lifecycle.ts'
+import type { Hooks } from '../hooks/hooks.ts'
 
 /** Every timer of one server. */
 export class Timers {

@@ -1,5 +1,5 @@
 /** Payloads, and other bytes inside of packets, as authors write them: also in JSON, which knows no bytes. */
-import { MqttestError } from './errors.ts'
+import { MqttestError } from '../errors.ts'
 
 /**
  * Bytes inside of a packet: text is UTF-8; { hex } and { base64 } are what they say; { json } is the text of a JSON value;

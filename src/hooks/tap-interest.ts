@@ -5,13 +5,13 @@
  * Only what stands fast is looked at: the fixed part of a scope, and of a filter what is in the packet. Whether a tap really acts
  * is up to the guard.
  */
-import type { AuthorizeRequest } from './broker/authorize.ts'
-import type { Message } from './broker/message.ts'
-import type { Cause } from './connection/cause.ts'
-import type { Connection } from './connection/connection.ts'
+import type { AuthorizeRequest } from '../broker/authorize.ts'
+import type { Message } from '../broker/message.ts'
+import type { Cause } from '../connection/cause.ts'
+import type { Connection } from '../connection/connection.ts'
+import { type Packet, type PublishPacket, packetTypes } from '../wire/packet.ts'
 import { type Filter, fitsTopics, includes, kindMask, requestBit, topicsOf, typeMask } from './filter.ts'
 import type { HookName } from './hooks.ts'
-import { type Packet, type PublishPacket, packetTypes } from './wire/packet.ts'
 
 /** One tap, as far as it is known without calling it. */
 export interface TapInterest {

@@ -2,12 +2,12 @@
  * Packets among the bytes of the `wire` hook, for plugins that cut or change some of them: chunks are no packets, but where each
  * packet begins and ends can be followed.
  */
-import type { Connection } from './connection/connection.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { Direction } from '../record/journal.ts'
+import { type Command, commandByType, commands } from '../wire/packet.ts'
 import type { OptionOutput } from './option.ts'
 import { option } from './option-kinds.ts'
-import type { Direction } from './record/journal.ts'
 import { selection } from './selection.ts'
-import { type Command, commandByType, commands } from './wire/packet.ts'
 
 /** Which packets on the wire are meant, as options; all where nothing is given. */
 export const wireSelection = {

@@ -1,13 +1,13 @@
 /** Faults are selected by event: which packet, which topic, which occurrence. Used by `on` and by every wait. */
 
-import type { AuthorizeRequest } from './broker/authorize.ts'
-import type { Message } from './broker/message.ts'
-import { topicMatches } from './broker/topics.ts'
-import type { Connection } from './connection/connection.ts'
-import { MqttestError, nameHint } from './errors.ts'
+import type { AuthorizeRequest } from '../broker/authorize.ts'
+import type { Message } from '../broker/message.ts'
+import { topicMatches } from '../broker/topics.ts'
+import type { Connection } from '../connection/connection.ts'
+import { MqttestError, nameHint } from '../errors.ts'
+import { differences } from '../record/pattern.ts'
+import { type Command, isCommand, type Packet, packetTypes, type QoS } from '../wire/packet.ts'
 import type { HookName } from './hooks.ts'
-import { differences } from './record/pattern.ts'
-import { type Command, isCommand, type Packet, packetTypes, type QoS } from './wire/packet.ts'
 
 /** One value, or several of which any may match. */
 export type OneOrMore<T> = T | readonly T[]

@@ -7,9 +7,9 @@
  *       packets: option.list(option.choice('an acknowledgement', ['puback', 'suback']), 'which ones wait', ['puback']),
  *     }
  */
-import { type Duration, durationForm, readDuration } from './duration.ts'
-import { MqttestError, nameHint } from './errors.ts'
-import { type ReasonName, readReasonCode, reasonCodes } from './wire/reason-codes.ts'
+import { type Duration, durationForm, readDuration } from '../duration.ts'
+import { MqttestError, nameHint } from '../errors.ts'
+import { type ReasonName, readReasonCode, reasonCodes } from '../wire/reason-codes.ts'
 
 /** A JSON value. Every option has a form in JSON, so that configs, the command line and other languages can set it. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }

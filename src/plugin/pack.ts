@@ -4,10 +4,10 @@
  *
  *     plugins: ['aws-iot-core', ['aws-iot-core', { timeScale: 0.01, without: ['rate-limit'] }]]
  */
-import { MqttestError, nameHint } from './errors.ts'
-import { type OptionInput, type OptionOutput, type OptionTable, plainKinds, readOptions } from './option.ts'
+import { MqttestError, nameHint } from '../errors.ts'
+import type { Scope } from '../hooks/scope.ts'
+import { type OptionInput, type OptionOutput, type OptionTable, plainKinds, readOptions } from '../options/option.ts'
 import { type AnyFactory, isPlugin, type Plugin, type PluginDefinition, pluginApi } from './plugin.ts'
-import type { Scope } from './scope.ts'
 
 /** Something that is known about what a pack imitates. */
 export interface PackFact {

@@ -6,7 +6,7 @@
  *     setup({ hooks, on }, { packets, ...which }) {
  *       on(hooks.send, selected(which, { cmd: packets }), () => [])
  */
-import type { Filter } from './filter.ts'
+import type { Filter } from '../hooks/filter.ts'
 import type { OptionOutput } from './option.ts'
 import { option } from './option-kinds.ts'
 

@@ -8,19 +8,19 @@
  *     → (wire in → packetIn → authorize → route → packetId → send → wire out)* → disconnect
  */
 import { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncBailHook, SyncHook, SyncWaterfallHook } from 'tapable'
-import type { AuthorizeRequest, Decision } from './broker/authorize.ts'
-import type { Delivery, Message } from './broker/message.ts'
-import type { Subscription } from './broker/session.ts'
-import type { SessionPlan } from './broker/session-plan.ts'
-import type { WillPlan } from './broker/wills.ts'
-import type { Cause } from './connection/cause.ts'
-import type { Connection } from './connection/connection.ts'
-import type { DisconnectInfo, TimerInfo } from './connection/lifecycle.ts'
-import type { Verdict, Violation } from './lint/violation.ts'
-import type { JournalRecord } from './record/journal.ts'
-import type { Server } from './server.ts'
-import type { Plan, StepInput } from './steps.ts'
-import type { ConnectPacket, Packet } from './wire/packet.ts'
+import type { AuthorizeRequest, Decision } from '../broker/authorize.ts'
+import type { Delivery, Message } from '../broker/message.ts'
+import type { Subscription } from '../broker/session.ts'
+import type { SessionPlan } from '../broker/session-plan.ts'
+import type { WillPlan } from '../broker/wills.ts'
+import type { Cause } from '../connection/cause.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { DisconnectInfo, TimerInfo } from '../connection/lifecycle.ts'
+import type { Verdict, Violation } from '../lint/violation.ts'
+import type { JournalRecord } from '../record/journal.ts'
+import type { Server } from '../server.ts'
+import type { Plan, StepInput } from '../steps.ts'
+import type { ConnectPacket, Packet } from '../wire/packet.ts'
 
 /** What a tap may return where it decides on a plan. */
 export type PlanResult = readonly StepInput[]

@@ -1,10 +1,10 @@
 /** Where one server listens, and when: its listeners, the certificates that they share, and the while that it is offline. */
-import type { Timer } from './clock.ts'
-import type { Authority } from './net/certificates.ts'
-import type { ListenerOwner } from './net/layers.ts'
-import type { ListenOptions } from './net/listen-options.ts'
-import { type Listener, listen } from './net/listener.ts'
-import type { OfflineOptions } from './server.ts'
+import type { Timer } from '../clock.ts'
+import type { Authority } from '../net/certificates.ts'
+import type { ListenerOwner } from '../net/layers.ts'
+import type { ListenOptions } from '../net/listen-options.ts'
+import { type Listener, listen } from '../net/listener.ts'
+import type { OfflineOptions } from '../server.ts'
 
 /** What the listeners need of a server. */
 export interface ListenersOwner extends Omit<ListenerOwner, 'authority'> {
@@ -44,7 +44,7 @@ export class Listeners {
 
   /** The throw-away authority, made when the first needs it. */
   authority(): Promise<Authority> {
-    this.#authority ??= import('./net/certificates.ts').then(async ({ createAuthority }) => {
+    this.#authority ??= import('../net/certificates.ts').then(async ({ createAuthority }) => {
       const authority = await createAuthority()
       this.#ca = authority.ca
       return authority

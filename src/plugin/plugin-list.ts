@@ -1,8 +1,8 @@
 /** Lists of plugins, with packs in packs, names, options and scopes, and what is left when all of that is taken apart. */
-import { MqttestError, nameHint } from './errors.ts'
+import { MqttestError, nameHint } from '../errors.ts'
+import { looksLikeScope, type Scope, scopeKeys } from '../hooks/scope.ts'
 import { checkWithout, definePack, isPackDefinition, isPackFactory, isPackInUse, type PackInUse } from './pack.ts'
 import { instantiate, isDefinition, isFactory, isPlugin, type Plugin } from './plugin.ts'
-import { looksLikeScope, type Scope, scopeKeys } from './scope.ts'
 
 /** A plugin with the scope that it was given in a list. */
 export interface ScopedPlugin {

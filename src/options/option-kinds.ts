@@ -1,13 +1,14 @@
 /** `option`: every kind of option there is, those of option.ts and those that speak of MQTT. */
+
+import { MqttestError } from '../errors.ts'
+import { checkFilter, type Filter } from '../hooks/filter.ts'
+import type { HookName } from '../hooks/hooks.ts'
+import { type Bytes, completePlan, completeProperties, type Plan, type PropertiesInput, type StepInput, toBuffer } from '../steps.ts'
+import type { Command, Properties } from '../wire/packet.ts'
+import { propertyRows } from '../wire/properties.ts'
 import { answer } from './answer.ts'
-import { MqttestError } from './errors.ts'
-import { checkFilter, type Filter } from './filter.ts'
-import type { HookName } from './hooks.ts'
 import { make, type Option, type OptionInput, type OptionOutput, type OptionTable, plainKinds, readOptions, scaleOptions } from './option.ts'
 import { type PayloadInput, toPayload } from './payload.ts'
-import { type Bytes, completePlan, completeProperties, type Plan, type PropertiesInput, type StepInput, toBuffer } from './steps.ts'
-import type { Command, Properties } from './wire/packet.ts'
-import { propertyRows } from './wire/properties.ts'
 
 /** What a reader that throws for bad input says about it. */
 function problemOf(read: () => unknown): string {

@@ -4,10 +4,10 @@
  *
  *     fillText('twin/res/{1}?id={json.id}', { 1: 'status', json: { id: 7 } })      'twin/res/status?id=7'
  */
-import { topicMatches } from './broker/topics.ts'
-import type { Connection } from './connection/connection.ts'
+import { topicMatches } from '../broker/topics.ts'
+import type { Connection } from '../connection/connection.ts'
+import { fitsParts } from '../hooks/scope.ts'
 import type { Json } from './option.ts'
-import { fitsParts } from './scope.ts'
 
 /** What the names in a template stand for; `{json.a.b}` looks into an object. A name that is not there stays as it is. */
 export interface TemplateValues {
