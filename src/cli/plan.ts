@@ -2,7 +2,7 @@
 import { type Duration, readDuration } from '../duration.ts'
 import { MqttestError } from '../errors.ts'
 import { type ListenOptions, placesOf } from '../net/listen-options.ts'
-import { isFree } from '../net/listener.ts'
+import { isFree, isInUse } from '../net/listener.ts'
 import type { PluginEntry } from '../plugin/pack.ts'
 import type { Server } from '../server.ts'
 import { mergeOptions, type StartOptions, start } from '../start.ts'
@@ -24,11 +24,23 @@ export async function startFrom(flags: Flags, usualPort?: number): Promise<Start
   let options = mergeOptions(loaded?.options ?? {}, await optionsOf(flags, folder))
   if (options.listen === false) throw new MqttestError('MQTTEST_OPTION', 'the config says listen: false, so there would be no server to reach')
   if (options.listen === undefined && options.port === undefined && usualPort !== undefined) {
-    const free = await isFree(usualPort, options.host)
-    if (!free) notes.push({ level: 'warn', text: `port ${usualPort} is in use: took a free one instead; --port chooses` })
-    options = { ...options, port: free ? usualPort : 0 }
+    const server = await startIfFree(usualPort, options, flags)
+    if (server !== undefined) return { server, notes }
+    notes.push({ level: 'warn', text: `port ${usualPort} is in use: took a free one instead; --port chooses` })
+    options = { ...options, port: 0 }
   }
   return { server: await start(withMorePlaces(options, flags)), notes }
+}
+
+/** Asks first, since a start that fails has set up its plugins; still somebody else may be faster. */
+async function startIfFree(port: number, options: StartOptions, flags: Flags): Promise<Server | undefined> {
+  if (!(await isFree(port, options.host))) return undefined
+  try {
+    return await start(withMorePlaces({ ...options, port }, flags))
+  } catch (error) {
+    if (isInUse(error)) return undefined
+    throw error
+  }
 }
 
 /** The places of --tls and --ws, beside those that there are. */

@@ -50,7 +50,7 @@ export async function listen(options: ListenOptions, owner: ListenerOwner): Prom
         await listenAt(server, { host, port }, `${host}:${port}`)
         break
       } catch (error) {
-        if (port >= to || !isCode(error, 'EADDRINUSE'))
+        if (port >= to || !isInUse(error))
           throw to > from && port >= to ? new MqttestError('MQTTEST_LISTEN', `no free port from ${from} to ${to} on ${host}`, { cause: error }) : error
         server = makeServer()
       }
@@ -107,6 +107,11 @@ export function isFree(port: number, host = '127.0.0.1'): Promise<boolean> {
     probe.once('error', () => resolve(false))
     probe.listen({ host, port }, () => probe.close(() => resolve(true)))
   })
+}
+
+/** Whether listening failed because somebody else listens there. */
+export function isInUse(error: unknown): boolean {
+  return isCode(error, 'EADDRINUSE')
 }
 
 function isCode(error: unknown, code: string): boolean {
