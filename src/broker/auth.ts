@@ -1,5 +1,4 @@
 /** AUTH from a client, outside of an exchange that CONNECT began: re-authentication (section 4.12.1). */
-
 import type { Connection } from '../connection/connection.ts'
 import { andThen, type Soon, soon } from '../hooks/call-hook.ts'
 import type { AuthPacket } from '../wire/packet.ts'

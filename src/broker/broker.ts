@@ -1,5 +1,4 @@
 /** What a correct server does with a packet. Knows no socket and no quirk. */
-
 import type { Timer } from '../clock.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { DisconnectInfo } from '../connection/lifecycle.ts'

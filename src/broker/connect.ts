@@ -1,5 +1,4 @@
 /** CONNECT: who is it, may it, which session, CONNACK (section 3.1.4). */
-
 import type { Connection } from '../connection/connection.ts'
 import { andThen, type Soon, soon } from '../hooks/call-hook.ts'
 import type { RuleName } from '../lint/rules.ts'

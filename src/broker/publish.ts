@@ -1,5 +1,4 @@
 /** PUBLISH from a client, at each QoS (section 3.3). */
-
 import type { Connection } from '../connection/connection.ts'
 import { andThen, type Soon, soon } from '../hooks/call-hook.ts'
 import type { AcknowledgementPacket, PublishPacket } from '../wire/packet.ts'

@@ -1,5 +1,4 @@
 /** SUBSCRIBE: a code for each filter, then the retained messages (section 3.8). */
-
 import type { Connection } from '../connection/connection.ts'
 import { type Soon, soon } from '../hooks/call-hook.ts'
 import type { RuleName } from '../lint/rules.ts'

@@ -1,5 +1,4 @@
 /** UNSUBSCRIBE (section 3.10). */
-
 import type { Connection } from '../connection/connection.ts'
 import { type Soon, soon } from '../hooks/call-hook.ts'
 import type { UnsubackPacket, UnsubscribePacket } from '../wire/packet.ts'

@@ -1,5 +1,4 @@
 /** Faults are selected by event: which packet, which topic, which occurrence. Used by `on` and by every wait. */
-
 import type { AuthorizeRequest } from '../broker/authorize.ts'
 import type { Message } from '../broker/message.ts'
 import { topicMatches } from '../broker/topics.ts'

@@ -1,5 +1,4 @@
 /** `option`: every kind of option there is, those of option.ts and those that speak of MQTT. */
-
 import { MqttestError } from '../errors.ts'
 import { checkFilter, type Filter } from '../hooks/filter.ts'
 import type { HookName } from '../hooks/hooks.ts'

@@ -2,7 +2,6 @@
  * The dump in the form of the Rust tool mqttest, for programs that read that: { ts, con, from, pkt }, one object a line. What that
  * tool did not know has no place in it: properties, reason codes, the retain flag, connections.
  */
-
 import type { ConnackPacket, Packet, PublishPacket } from '../wire/packet.ts'
 import { decodeUtf8 } from '../wire/strings.ts'
 import type { PacketRecord } from './journal.ts'

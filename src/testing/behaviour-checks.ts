@@ -1,5 +1,4 @@
 /** Checks of what a plugin does to clients: each plays scenarios with it, and compares. */
-
 import type { Scope } from '../hooks/scope.ts'
 import type { Plugin } from '../plugin/plugin.ts'
 import { describeRecord } from '../record/describe.ts'

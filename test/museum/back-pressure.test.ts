@@ -1,5 +1,4 @@
 /** Bugs of clients that write more than the server reads. */
-
 import { halfOpen } from 'mqttest/plugins'
 import { expect } from 'vitest'
 import { exhibit } from './exhibit.ts'

@@ -3,7 +3,6 @@
  * subscribe and unsubscribe: what the three levels of quality of service promise is kept (section 4.3), nothing comes that
  * nobody asked for, and nothing is left behind.
  */
-
 import fc from 'fast-check'
 import { type QoS, type Server, start, topicMatches, virtualClock } from 'mqttest'
 import { expect, test } from 'vitest'

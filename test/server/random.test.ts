@@ -1,5 +1,4 @@
 /** Chance that can be repeated. */
-
 import fc from 'fast-check'
 import { definePlugin, type Random } from 'mqttest'
 import { describe, expect, test } from 'vitest'
