@@ -9,87 +9,20 @@
  *
  * It also lets an async function be tapped with plain `tap` on an async hook, which tapable would not wait for.
  */
-import type { AuthorizeRequest, Decision } from '../broker/authorize.ts'
+import type { AuthorizeRequest } from '../broker/authorize.ts'
 import type { Delivery, Message } from '../broker/message.ts'
 import type { Connection } from '../connection/connection.ts'
 import { MqttestError, PluginError } from '../errors.ts'
-import type { Plugin } from '../plugin/plugin.ts'
 import type { Random } from '../random.ts'
 import type { FaultRecord } from '../record/journal.ts'
-import { completePlan, type Plan, signPlan } from '../steps.ts'
+import { signPlan } from '../steps.ts'
 import { type Packet, packetTypes } from '../wire/packet.ts'
 import { checkFilter, countingFilter, type Filter, kindMask, meantBy, packetsOf, requestBit, type Subject, subjectOf, typeMask } from './filter.ts'
 import { createHooks, type HookName, type Hooks } from './hooks.ts'
-import { checkScope, type Scope, scopeCondition, standingCondition } from './scope.ts'
+import type { Installation } from './installation.ts'
+import type { HookTap, PluginHooks, TapFilter, TapOptions } from './plugin-hooks.ts'
 import { ConnectionTaps, RouteTaps, type TapInterest, tapsFor } from './tap-interest.ts'
-
-/** How a plugin taps one hook: `hooks.send.tap('why', (steps, cause, connection) => ...)`. */
-export interface HookTap<Args extends readonly unknown[], Result> {
-  /** The hook's name. */
-  readonly hook: HookName
-  /**
-   * Taps the hook. `options` is a name for messages, or { name, stage }: −100 for observers that must see the original,
-   * 0 for plugins, 100 for what a test adds, 1000 for recorders.
-   */
-  tap(options: string | TapOptions, tap: (...args: Args) => Result | undefined | void | Promise<Result | undefined | void>): void
-}
-
-/** Where a tap stands among the others of its hook. */
-export interface TapOptions {
-  readonly name?: string
-  readonly stage?: number
-}
-
-/** The events that a tap is for, and where it stands among the others of its hook: { cmd: 'connect', stage: -1 }. */
-export interface TapFilter extends Filter {
-  /** As in {@link TapOptions}; 0 where it is left out. */
-  readonly stage?: number
-}
-
-type ArgsOf<H> = H extends { tap(options: never, fn: (...args: infer Args) => unknown): void } ? Args : never
-type ResultOf<K extends HookName> = Hooks[K] extends { call(...args: never): infer R }
-  ? Exclude<R, void>
-  : K extends 'authorize'
-    ? Decision
-    : K extends 'connection' | 'packetIn'
-      ? ReturnType<() => readonly import('../steps.ts').StepInput[]>
-      : undefined
-
-/** The hooks as one plugin sees them. */
-export type PluginHooks = { readonly [K in HookName]: HookTap<ArgsOf<Hooks[K]>, ResultOf<K>> }
-
-/** One plugin at work on one server. */
-export interface Installation {
-  readonly plugin: Plugin
-  readonly scope: Scope
-  /** Added to the stages from 0 to 999: 0, or 100 for what a test uses on top. */
-  readonly stage: number
-  enabled: boolean
-  /** How often it changed something. */
-  fired: number
-  timesLeft: number
-  /** The packets of clients that it acted on, where its times are limited; see `#gate`. */
-  readonly begun: WeakSet<object> | undefined
-  readonly inScope: ((connection: Connection) => boolean) | undefined
-  /** The part of it that does not change on a connection. */
-  readonly mayFit: ((connection: Connection) => boolean) | undefined
-}
-
-/** Makes an installation. Throws MQTTEST_OPTION where the scope is wrong. */
-export function installation(plugin: Plugin, scope: Scope, stage: number): Installation {
-  checkScope(`plugin '${plugin.meta.name}'`, scope)
-  return {
-    plugin,
-    scope,
-    stage,
-    enabled: true,
-    fired: 0,
-    timesLeft: scope.times ?? Number.POSITIVE_INFINITY,
-    begun: scope.times === undefined ? undefined : new WeakSet(),
-    inScope: scopeCondition(scope),
-    mayFit: standingCondition(scope),
-  }
-}
+import { beforeOf, checks, isDeliveries, isPlan, sameContent, sameItems, snapshot } from './tap-result.ts'
 
 /** What a plugin changed. */
 export type Fault = Pick<FaultRecord, 'connection' | 'plugin' | 'hook' | 'packet' | 'about' | 'before' | 'after'>
@@ -436,93 +369,10 @@ function publisherOf(message: unknown): Connection | undefined {
   return isConnection(from) ? from : undefined
 }
 
-/** What the check of a hook that takes plans has completed. */
-function isPlan(value: unknown): value is Plan {
-  return Array.isArray(value)
-}
-
-function isDeliveries(value: unknown): value is readonly Delivery[] {
-  return Array.isArray(value)
-}
-
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 function isPacket(value: unknown): value is Packet {
   return typeof value === 'object' && value !== null && 'cmd' in value
-}
-
-/** What a tap is asked about, as it is before the tap: a packet may be changed in place. */
-function beforeOf(hook: HookName, args: readonly unknown[]): unknown {
-  const asked = args[0]
-  if (typeof asked !== 'object' || asked === null) return asked
-  if (hook === 'packetIn') return snapshot(asked)
-  // Nothing was planned or decided before; the connection itself is on record by its number.
-  if (hook === 'connection') return undefined
-  if (hook === 'packetId') return Reflect.get(asked, 'last')
-  if (hook === 'violation') return Reflect.get(asked, 'default')
-  return asked
-}
-
-/** A packet with copies of the lists and objects in it; bytes are not copied. */
-function snapshot(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
-  if (Array.isArray(value)) return value.map(snapshot)
-  const copy: { [key: string]: unknown } = {}
-  for (const [key, inner] of Object.entries(value)) copy[key] = snapshot(inner)
-  return copy
-}
-
-/** Whether a packet is what its snapshot says. */
-function sameContent(one: unknown, two: unknown): boolean {
-  if (one === two) return true
-  if (typeof one !== 'object' || typeof two !== 'object' || one === null || two === null || ArrayBuffer.isView(one)) return false
-  const keys = Object.keys(two)
-  return keys.length === Object.keys(one).length && keys.every((key) => sameContent(Reflect.get(one, key), Reflect.get(two, key)))
-}
-
-function sameItems(one: readonly unknown[], two: readonly unknown[]): boolean {
-  return one.length === two.length && one.every((item, index) => item === two[index])
-}
-
-function refuse(expected: string, value: unknown): never {
-  throw new TypeError(`expected ${expected}, got ${JSON.stringify(value) ?? String(value)}`)
-}
-
-const plan = (value: unknown) => (Array.isArray(value) ? completePlan(value) : refuse('a list of steps', value))
-// What an arrow function happens to return means nothing where nothing is asked.
-const nothing = () => undefined
-
-/** What each hook takes; returns the value, completed, or throws. */
-const checks: Readonly<Record<HookName, (value: unknown) => unknown>> = {
-  serverStart: nothing,
-  serverStop: nothing,
-  connection: plan,
-  wire: plan,
-  packetIn: plan,
-  authorize: (value) =>
-    typeof value === 'object' && value !== null && 'reasonCode' in value && Number.isInteger(value.reasonCode)
-      ? value
-      : refuse('a decision with a reasonCode', value),
-  session: (value) =>
-    typeof value === 'object' && value !== null && 'resume' in value && 'expiryMs' in value && 'limits' in value ? value : refuse('the session plan', value),
-  route: (value) =>
-    isDeliveries(value) && value.every((item) => typeof item === 'object' && item !== null && 'session' in item && 'message' in item)
-      ? value
-      : refuse('a list of deliveries', value),
-  retained: (value) =>
-    Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null && 'topic' in item && 'payload' in item)
-      ? value
-      : refuse('a list of messages', value),
-  will: (value) =>
-    typeof value === 'object' && value !== null && 'will' in value && 'publish' in value && 'delayMs' in value ? value : refuse('the plan for the will', value),
-  packetId: (value) =>
-    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65_535 ? value : refuse('a packet id from 0 to 65535', value),
-  send: plan,
-  timer: (value) => (value === null || (typeof value === 'number' && value >= 0) ? value : refuse('milliseconds, or null for never', value)),
-  violation: (value) =>
-    value === 'ignore' || value === 'warn' || value === 'fail' || value === 'disconnect' ? value : refuse("'ignore', 'warn', 'fail' or 'disconnect'", value),
-  disconnect: nothing,
-  record: nothing,
 }

@@ -2,7 +2,8 @@
 import type { DropReason } from '../broker/session.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { PluginError } from '../errors.ts'
-import type { Fault, Installation } from '../hooks/tap-guard.ts'
+import type { Installation } from '../hooks/installation.ts'
+import type { Fault } from '../hooks/tap-guard.ts'
 import type { Verdict, Violation } from '../lint/violation.ts'
 import { type Command, commandByType } from '../wire/packet.ts'
 
