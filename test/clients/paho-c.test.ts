@@ -1,5 +1,6 @@
 /** Eclipse Paho for C: the asynchronous API, with its automatic reconnect. */
 import { join } from 'node:path'
+import { chunks } from 'mqttest/plugins'
 import { tryProgram } from './scenarios.ts'
 
 await tryProgram({
@@ -19,8 +20,10 @@ await tryProgram({
   command: ({ out }) => [join(out, 'app')],
   habits: {
     // Seen with 1.3.12 (Debian 12): over WebSocket, a packet that arrives together with another stays unread until something
-    // else arrives. Here: PUBACK behind PUBLISH, and the queued messages behind CONNACK; the client waits for ever.
-    unable: (scenario, way) =>
-      way === 'WebSocket' && (scenario === 'roundtrip' || scenario === 'resume') ? 'the client leaves packets unread that arrive together' : undefined,
+    // else arrives. Here: PUBACK behind PUBLISH, and the queued messages behind CONNACK; the client would wait for ever.
+    needs: (scenario, way) =>
+      way === 'WebSocket' && (scenario === 'roundtrip' || scenario === 'resume')
+        ? { what: 'where packets come one by one', plugins: [chunks({ at: [0], pause: '20ms' })] }
+        : undefined,
   },
 })

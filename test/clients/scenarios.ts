@@ -44,8 +44,8 @@ export interface Habits {
   readonly breaks?: (scenario: string, version: Version) => readonly string[]
   /** Whether a publication that is sent again has the DUP flag; by default it has. */
   readonly marksDuplicates?: (version: Version) => boolean
-  /** Why a scenario is not tried. */
-  readonly unable?: (scenario: string, way: Way) => string | undefined
+  /** What the client cannot do without, over one of the ways. */
+  readonly needs?: (scenario: string, way: Way) => { readonly what: string; readonly plugins: readonly PluginEntry[] } | undefined
   /** Whether the client writes to stderr although the program goes well. */
   readonly complains?: (scenario: string) => boolean
   /** How the client names the refusal 'not authorized', where its API does not give the code of CONNACK. */
@@ -119,7 +119,7 @@ export async function tryProgram(program: Program): Promise<void> {
         describe(`over ${way} in ${version}`, () => {
           const protocolVersion = version === '5.0' ? 5 : 4
           const begin = async (scenario: string, plugins: readonly PluginEntry[] = []) => {
-            const server = await tcpServer({ listen: listen[way], plugins })
+            const server = await tcpServer({ listen: listen[way], plugins: [...plugins, ...(habits.needs?.(scenario, way)?.plugins ?? [])] })
             return { server, app: launch(program, built, server, version, scenario) }
           }
           /** Nothing went wrong: the program's own view, and the rules of MQTT. */
@@ -136,9 +136,8 @@ export async function tryProgram(program: Program): Promise<void> {
           }
 
           const attempt = (scenario: string, title: string, act: () => Promise<void>) => {
-            const unable = habits.unable?.(scenario, way)
-            if (unable === undefined) test(title, act)
-            else test.skip(`${title}: not tried, ${unable}`, () => undefined)
+            const needs = habits.needs?.(scenario, way)
+            test(needs === undefined ? title : `${title}, ${needs.what}`, act)
           }
 
           attempt('roundtrip', 'publishes and receives with every QoS', async () => {
