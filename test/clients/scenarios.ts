@@ -62,8 +62,8 @@ const clientId = 'app'
 interface App {
   /** Lets it go on. */
   go(): void
-  /** Resolves when it has ended. */
-  readonly ended: Promise<{ readonly code: number | null; readonly events: readonly unknown[]; readonly stderr: string }>
+  /** Resolves when it has ended, with its exit code or the signal that ended it. */
+  readonly ended: Promise<{ readonly code: number | string; readonly events: readonly unknown[]; readonly stderr: string }>
 }
 
 function launch(program: Program, built: { out: string; source: string }, server: Server, version: Version, scenario: string): App {
@@ -78,9 +78,9 @@ function launch(program: Program, built: { out: string; source: string }, server
     stderr += text
   })
   child.stdin.on('error', () => undefined)
-  const ended = new Promise<number | null>((resolve, refuse) => {
+  const ended = new Promise<number | string>((resolve, refuse) => {
     child.once('error', refuse)
-    child.once('close', resolve)
+    child.once('close', (code, signal) => resolve(code ?? signal ?? 'nothing known'))
   }).then((code) => ({ code, events, stderr }))
   ended.catch(() => undefined)
   onTestFinished(async ({ task }) => {
