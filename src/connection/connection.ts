@@ -1,10 +1,11 @@
 /**
  * The spine: the whole way of a byte through one connection, in and out.
  *
- *                    ┌ inbox ──────────────────────────────────────────┐ ┌ turns ───────────────┐
- *   transport.data → wire hook → FrameReader → decode → record → checks → packetIn hook → broker ┐
- *   transport.write ← wire hook ← one buffer per tick ← record ← plan executor ← send hook ← sendPacket()
- *                    └ outbox ─────────────────────┘            └ lanes, plan ┘
+ *                    ╭─ inbox ──────────────────────────────────────────╮   ╭─ turns ────────────────╮
+ *   transport.data  →  wire hook → FrameReader → decode → record → checks  →  packetIn hook → broker
+ *                                                                                                ↓
+ *   transport.write ←  wire hook ← one buffer per turn ← record ←  plan executor ← send hook ← sendPacket
+ *                    ╰─ outbox ────────────────────────╯          ╰─ lanes, plan ╯
  */
 import { explained } from '../broker/explanation.ts'
 import type { Session } from '../broker/session.ts'
