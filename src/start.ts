@@ -35,7 +35,7 @@ export interface StartOptions {
   readonly clock?: ClockOption
   /** Writes the record as JSON lines to a file; `{c}` in the name makes one file per connection. */
   readonly dump?: string | readonly string[] | DumpOptions
-  /** How much of the record is kept in memory: 100,000 records and 32 MiB of packets by default. */
+  /** How much of the record is kept in memory: 100,000 records and 64 MiB of packets by default. */
   readonly journal?: Partial<JournalLimits>
   /** Takes so many connections, and stops when the last of them has ended. */
   readonly maxConnections?: number

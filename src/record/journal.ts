@@ -104,16 +104,15 @@ export type Entry = { [R in JournalRecord as R['type']]: Omit<R, keyof Common> }
 export interface JournalLimits {
   /** Records, 100,000 by default. */
   readonly records: number
-  /** Bytes of packets, 32 MiB by default. A message counts where it came in, and where it goes out. */
+  /** Bytes of packets, 64 MiB by default. A message counts where it came in, and where it goes out. */
   readonly bytes: number
 }
 
 /**
- * The default of {@link JournalLimits}. What came in and went out again is one piece of memory, so they are 16 MiB: under load,
- * records then go before the garbage collector takes them for old ones. With twice as many, large messages cost a fifth more;
- * copied into memory that is used again, a tenth.
+ * The default of {@link JournalLimits}. Half as many would make messages of 10 KB a tenth faster, since the garbage collector
+ * would not take their memory for old; but who looks back at a run with large messages would see half of it.
  */
-const defaultJournalLimits: JournalLimits = { records: 100_000, bytes: 32 * 1024 * 1024 }
+const defaultJournalLimits: JournalLimits = { records: 100_000, bytes: 64 * 1024 * 1024 }
 
 /** The record of one run. */
 export class Journal {

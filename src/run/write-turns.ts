@@ -15,7 +15,10 @@ interface Line {
 const fullChunk = 64 * 1024
 
 /** Records after which a write waits no longer for the next chunk. */
-const enough = 150
+const enoughRecords = 150
+
+/** Bytes read after which it waits no longer: what waits must not be much more than what a client may leave unread. */
+const enoughBytes = 512 * 1024
 
 /** The writes of one server. */
 export class WriteTurns {
@@ -25,6 +28,8 @@ export class WriteTurns {
   #more = false
   /** Serial number of the first record since the last write. */
   #first = 0
+  /** Bytes read since the last write. */
+  #bytes = 0
   /** What is in line waits for the next chunk, at the longest until the turn ends. */
   #waits = false
 
@@ -42,11 +47,12 @@ export class WriteTurns {
   /** A chunk of so many bytes was read. */
   read(length: number): void {
     this.#more = length === fullChunk
+    this.#bytes += length
     if (this.#waits) queueMicrotask(this.#turn)
   }
 
   readonly #turn = (): void => {
-    if (!this.#more || this.#journal.next - this.#first > enough) this.#write()
+    if (!this.#more || this.#bytes >= enoughBytes || this.#journal.next - this.#first > enoughRecords) this.#write()
     else if (!this.#waits) {
       this.#waits = true
       endOfTurn(this.#write)
@@ -56,6 +62,7 @@ export class WriteTurns {
   readonly #write = (): void => {
     this.#waits = false
     this.#more = false
+    this.#bytes = 0
     const lines = this.#lines
     this.#lines = []
     for (const line of lines) line.flush()

@@ -54,6 +54,18 @@ describe('a write', () => {
     expect(said).toHaveLength(2)
   })
 
+  test('waits for so many chunks only', async () => {
+    const { said, read } = makeWrites()
+    for (let chunks = 0; chunks < 7; chunks++) await read(full)
+    expect(said).toEqual([])
+    await read(full)
+    expect(said).toHaveLength(8)
+    await read(full)
+    expect(said).toHaveLength(8)
+    await turn()
+    expect(said).toHaveLength(9)
+  })
+
   test('does not wait where one chunk makes many packets', async () => {
     const { said, read } = makeWrites()
     await read(full, 900)
