@@ -16,7 +16,8 @@ export function handshakeReason(error: Error): string {
   if (code === 'ECONNRESET') return 'it was gone before the TLS handshake was done'
   if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'it did not finish the TLS handshake in time'
   if (typeof reason !== 'string') return error.message
-  const alert = /^(?:tlsv1|tlsv13|sslv3) alert (.*)$/i.exec(reason)?.[1]
+  // OpenSSL 3.5 calls SSL/TLS what was SSLv3 before.
+  const alert = /^(?:tlsv1|tlsv13|sslv3|ssl\/tls) alert (.*)$/i.exec(reason)?.[1]
   if (alert !== undefined) return `it refused the handshake with the alert '${alert}'`
   const meaning = meanings[reason.toLowerCase()]
   return meaning === undefined ? `the TLS handshake failed: ${reason}` : `${meaning} (${reason})`
