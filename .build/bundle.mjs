@@ -33,7 +33,7 @@ function boundaries(dist) {
       onResolve({ filter: /^debug$/ }, () => ({ path: 'debug', namespace: 'silent' }))
       onLoad({ filter: /.*/, namespace: 'silent' }, () => ({ contents: 'module.exports = () => () => undefined' }))
       onResolve({ filter: /^[^./]/ }, ({ path }) => {
-        const name = path.split('/')[path.startsWith('@') ? 1 : 0] ?? path
+        const [name] = /^(@[^/]+\/)?[^/]+/.exec(path) ?? [path]
         return joined.has(name) ? undefined : { path, external: true }
       })
     },

@@ -1,4 +1,4 @@
-/** What leaves a connection: one buffer per tick, through the `wire` hook, to the transport; or held back while it stalls. */
+/** What leaves a connection: one buffer per turn (see run/write-turns.ts), through the `wire` hook, to the transport; or held back while it stalls. */
 import type { FrameStep } from '../steps.ts'
 import { isSplit, type PacketBytes } from '../wire/split.ts'
 import type { Connection } from './connection.ts'
